@@ -1,0 +1,30 @@
+"""The use cases of administration in one bag for the handlers; sorted by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from domain.account_desk import AccountDesk
+from domain.audit_desk import AuditDesk
+from domain.breakglass import BreakGlassService
+from domain.deadlines import Deadlines
+from domain.grants import GrantService
+from domain.roster_import import RosterImport
+from domain.rule_changes import RuleService
+from domain.rules import RuleBook
+from domain.workdays import WorkCalendar
+
+
+@dataclass(frozen=True, kw_only=True)
+class Administration:
+    """Everything a handler may ask about who may do what, and by which rules."""
+
+    accounts: AccountDesk
+    audit: AuditDesk
+    break_glass: BreakGlassService
+    calendar: WorkCalendar
+    deadlines: Deadlines
+    grants: GrantService
+    roster: RosterImport
+    rule_changes: RuleService
+    rules: RuleBook

@@ -1,0 +1,1 @@
+"""Who may come in: accounts and their states, sessions and devices, WeChat, passwords, proofs."""

@@ -1,0 +1,133 @@
+"""The rules as shipped: PRODUCT.md §1.3, every number with the article it comes from.
+
+The editions are those we have read. ``SH-议案`` and ``SH-建议`` were probably amended in 2025-09;
+the new text is not at hand, so the source says 2015 and an administrator enters what changes.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from domain.rules import RuleParam, Unit, Value, begin_of
+
+_MOTION = "上海市人大关于代表议案的规定（2015 文本）第{}条"
+_SUGGESTION = "上海市人大关于代表建议、批评和意见的规定（2015 文本，2016 修改）第{}条"
+_MEASURES = "上海市实施代表法办法（2015 条号）第{}条"
+_CONGRESS = "上海市人民代表大会议事规则（2001 文本）第{}条"
+_STANDING = "上海市人大常委会议事规则第{}条"
+_COMMITTEE = "上海市人大专门委员会工作条例（2020 文本）第{}条"
+_DEPUTIES = "代表法（2025-03-11 修正文本）第{}条"
+_ORGANIC = "地方组织法（2022 文本）第{}条"
+_CHONGQING = "参照重庆市代表建议工作条例（2017 文本）第{}条"
+_PRACTICE = "工作惯例，法规未作规定"
+
+_SHIPPED = date(2016, 1, 1)
+"""From when shipped rows hold here: before anything this hub can know of."""
+
+_REVISED = date(2025, 3, 11)
+"""Date of the revised national law on deputies, the only source of the rows that begin then."""
+
+_C, _F, _M, _D, _W = Unit.COUNT, Unit.FRACTION, Unit.MONTHS, Unit.DAYS, Unit.WORKING_DAYS
+
+_ROWS: tuple[tuple[str, Value, Unit, str, str], ...] = (
+    # Who may do what: numbers of people.
+    ("motion.min", 10, _C, _MOTION.format(5), "联名代表人数下限（市、区）；乡镇为 5 人"),
+    ("motion.amend.min", 10, _C, _CONGRESS.format(31), "会议修正案联名人数下限"),
+    ("motion.amend.lead", 2, Unit.HOURS, _CONGRESS.format(31), "表决前主席团会议之前提出"),
+    ("inquiry.min", 10, _C, _ORGANIC.format(24), "质询案联名人数下限"),
+    ("candidate.min", 30, _C, _ORGANIC.format(26), "市级候选人代表联名下限；县级为 10 人"),
+    ("recall.min", "1/10", _F, _ORGANIC.format(31), "罢免案联名比例下限"),
+    ("investigation.min", "1/10", _F, _ORGANIC.format(36), "特定问题调查委员会联名比例下限"),
+    ("session.extra.min", "1/5", _F, _ORGANIC.format(14), "提议临时召集会议的比例下限"),
+    ("npcsc.motion.min", 5, _C, _STANDING.format("13、18、29"), "常委会组成人员联名下限"),
+    # 议案.
+    ("motion.deadline", None, Unit.INSTANT, _CONGRESS.format("14、34"), "主席团第一次会议决定"),
+    ("motion.inter.forward", 15, _D, _MOTION.format(10), "闭会期间收到议案至送专委会"),
+    ("motion.inter.opinion", 30, _D, _MOTION.format(10), "专委会收到至提出书面处理意见"),
+    ("motion.reconsider.lead", 4, Unit.HOURS, _MOTION.format(14),
+     "最后一次主席团会议之前；2001 年议事规则第 26 条为 2 小时，依新的特别规定"),
+    ("motion.reconsider.share", "1/2", _F, _MOTION.format(14), "须超过提案人的此比例"),
+    ("motion.reconsider.min", 10, _C, _MOTION.format(14), "且不少于此人数"),
+    ("motion.withdraw.min", 10, _C, _MOTION.format(13),
+     "余下联名人少于此数即终止；已列入议程的须主席团同意"),
+    ("motion.consult.out", 15, _D, _MOTION.format(17), "闭会后专委会送有关机关"),
+    ("motion.consult.in", 30, _D, _MOTION.format(17), "闭会后有关机关答复"),
+    ("motion.report", 3, _M, _MOTION.format(15), "闭会后提出审议结果报告"),
+    ("motion.org.report", 3, _M, _MOTION.format(20), "交办后报告办理情况"),
+    ("motion.org.redo", 1, _M, _MOTION.format(21), "常委会不同意后再次办理"),
+    # 建议.
+    ("sugg.assign", 7, _W, _SUGGESTION.format(11), "闭会期间收到至交办；会议期间由大会秘书处办"),
+    ("sugg.reject", 7, _W, _SUGGESTION.format(14), "承办单位收到后可申请退回的期限"),
+    ("sugg.coop", 1, _M, _SUGGESTION.format(17), "会办意见送主办单位"),
+    ("sugg.answer", 3, _M, _SUGGESTION.format(19) + "；" + _DEPUTIES.format(51), "交办后答复代表"),
+    ("sugg.extend", 3, _M, _SUGGESTION.format(19), "经同意最多再延长"),
+    ("sugg.redo", 1, _M, _SUGGESTION.format(21), "不满意且应重办的再次答复"),
+    ("sugg.feedback.remind", 20, _W, _CHONGQING.format("27、29"),
+     "收到答复至填写反馈表；上海未规定，重庆 20、北京 15；催办后仍未填的不计入满意率"),
+    ("sugg.feedback.scale", ("满意", "基本满意", "理解", "不满意"), Unit.CHOICES, _PRACTICE,
+     "反馈等次；法规未列"),
+    ("sugg.answer.classes", ("解决采纳", "正在解决", "计划解决", "留作参考"), Unit.CHOICES,
+     _SUGGESTION.format(18), "答复分类"),
+    ("sugg.kickoff", 1, _M, _SUGGESTION.format(15), "闭会后召开办理工作会议"),
+    ("sugg.unit.report.year", 2, _C, _SUGGESTION.format(24), "每年承办单位报告次数：年中、年末"),
+    # Meetings.
+    ("npc.notice", 1, _M, _CONGRESS.format(8), "会议举行前通知日期和主要事项"),
+    ("npcsc.notice", 7, _D, _STANDING.format(5), "会议举行前通知；临时召集除外"),
+    ("npcsc.docs.draft", 20, _D, _STANDING.format(23), "专项工作报告初稿送专委会"),
+    ("npcsc.docs.final", 10, _D, _STANDING.format(23), "专项工作报告修改稿送常委会"),
+    ("npcsc.opinion", 3, _M, _STANDING.format("16、26"), "审议意见办理并报告"),
+    ("npcsc.cycle", 2, _M, _ORGANIC.format(51), "至少每隔此时间举行一次"),
+    ("quorum.npc", "2/3", _F, _CONGRESS.format("2、6、13"), "全体代表，不少于此比例出席"),
+    ("majority.npc", "1/2", _F, _ORGANIC.format("14、25"), "须超过全体代表的此比例"),
+    ("quorum.presidium", "2/3", _F, _CONGRESS.format("2、6、13"), "主席团成员，不少于"),
+    ("majority.presidium", "1/2", _F, _CONGRESS.format("2、6、13"), "须超过主席团全体成员的"),
+    ("quorum.npcsc", "1/2", _F, _ORGANIC.format(51), "须超过组成人员的此比例"),
+    ("majority.npcsc", "1/2", _F, _ORGANIC.format(51), "须超过全体组成人员的此比例"),
+    ("quorum.committee", "1/2", _F, _COMMITTEE.format(22), "须超过组成人员的此比例"),
+    ("majority.committee", "1/2", _F, _COMMITTEE.format(22), "须超过全体组成人员的此比例"),
+    ("speech.npc.first", 10, Unit.MINUTES, _CONGRESS.format(65), "大会发言第一次"),
+    ("speech.npc.second", 5, Unit.MINUTES, _CONGRESS.format(65), "大会发言第二次"),
+    ("speech.npc.turns", 2, _C, _CONGRESS.format(65), "同一议题发言次数"),
+    ("speech.presidium.first", 15, Unit.MINUTES, _CONGRESS.format(66), "主席团会议发言第一次"),
+    ("speech.presidium.second", 10, Unit.MINUTES, _CONGRESS.format(66), "主席团会议发言第二次"),
+    ("speech.npcsc.first", 10, Unit.MINUTES, _STANDING.format(35), "常委会会议发言第一次"),
+    ("speech.npcsc.extra", 5, Unit.MINUTES, _STANDING.format(35), "经同意可延长"),
+    ("speech.npcsc.second", 5, Unit.MINUTES, _STANDING.format(35), "常委会会议发言第二次"),
+    # Duties and records.
+    ("contact.community", 2, _C, _MEASURES.format(30), "每年进社区次数下限"),
+    ("absence.unapproved", 2, _C, _DEPUTIES.format(62), "未经批准缺席会议次数达到即提醒工作人员"),
+    ("privacy.request", 15, Unit.DAYS, "个人信息保护法第50条；期限为产品所定", "处理个人信息请求"),
+    ("record.log", 6, _M, "网络安全法（2016 文本）第21条", "网络日志留存时间下限"),
+    # PRODUCT.md §2.1: no legal votes on phones.
+    ("poll.binding", False, Unit.FLAG, "产品定型：手机不承担法定表决", "不可更改"),
+)  # fmt: skip
+
+
+def shipped_rules() -> tuple[RuleParam, ...]:
+    """Answer the rows a new installation begins with."""
+    rows = [_row(*row, valid_from=_SHIPPED) for row in _ROWS]
+    rows.append(
+        _row(
+            "sugg.extend.hard",
+            6,
+            Unit.MONTHS,
+            _DEPUTIES.format(51),
+            "涉及面广、办理难度大的，自交办之日起；须向代表说明",
+            valid_from=_REVISED,
+        )
+    )
+    return tuple(rows)
+
+
+def _row(
+    key: str, value: Value, unit: Unit, source: str, note: str, *, valid_from: date
+) -> RuleParam:
+    return RuleParam(
+        key=key,
+        value=value,
+        unit=unit,
+        valid_from=valid_from,
+        since=begin_of(valid_from),
+        source=source,
+        note=note,
+    )

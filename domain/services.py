@@ -1,0 +1,52 @@
+"""The use cases of the house in one frozen bag: what handlers may ask, one line per service.
+
+``server.assembly`` builds it once per process; handlers receive it through ``initialize``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from domain.administration import Administration
+from domain.house import House
+from domain.identity.services import Identity
+from domain.people import Person
+from domain.realtime import RealtimeService
+from domain.todo import TodoService
+from domain.uploads import FileService
+
+
+class Sessions(Protocol):
+    """Tells who is asking."""
+
+    async def whois(self, token: str) -> Person:
+        """Answer the person a login token belongs to, as the house sees them now.
+
+        The answer may be at most one second old.
+
+        Raises:
+            Unauthenticated: The token is unknown, expired or revoked.
+        """
+
+    async def recognise(self, session_id: str, *, anew: bool = False) -> Person:
+        """Answer the person a login session belongs to, as ``whois`` does for its token.
+
+        ``anew`` asks the store even if the answer is remembered: rights have just changed.
+
+        Raises:
+            Unauthenticated: The session is unknown, expired or revoked.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """Everything a handler may ask for; sorted by name."""
+
+    administration: Administration
+    files: FileService
+    house: House
+    identity: Identity
+    realtime: RealtimeService
+    sessions: Sessions
+    todo: TodoService
