@@ -1,0 +1,1 @@
+"""MongoDB, Redis and files behind the ports of the domain; no HTTP."""
