@@ -1,0 +1,1 @@
+"""Channels and connections: the hub. No web framework, no database, no domain words."""
