@@ -1,0 +1,1 @@
+"""The back office: the same services, with the permissions of administrators."""

@@ -1,0 +1,79 @@
+"""Correcting single cards of the roster: ``/api/v1/admin/people/{person_id}``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from domain.people import Flag
+from domain.permissions import Permission
+from domain.roster import Card, CardState
+from handlers.base import ApiHandler
+from handlers.operation import operation
+from handlers.people import CardView
+from handlers.routing import route
+from handlers.text import Draft, Email, Id, Line, Name
+
+Version = Annotated[int, Field(ge=1)]
+
+
+class CorrectionDraft(Draft):
+    """What is wrong on a card that is still at version ``v``; what is not named stays."""
+
+    v: Version
+    name: Name | None = None
+    post: Line | None = None
+    work_unit: Line | None = None
+    office_phone: Annotated[Line, Field(max_length=40)] | None = None
+    email: Email | None = None
+    state: CardState | None = None
+
+
+class FlagsDraft(Draft):
+    """What a deputy is besides being a deputy; ``v`` is the version of the card."""
+
+    v: Version
+    flags: Annotated[list[Flag], Field(max_length=len(Flag))]
+
+
+class MemberView(CardView):
+    """A card as administrators see it, with its version."""
+
+    v: int
+
+    @classmethod
+    def at(cls, card: Card) -> MemberView:
+        """Show a card with its version."""
+        return cls(**CardView.of(card).model_dump(), v=card.v)
+
+
+class PersonHandler(ApiHandler):
+    """``/api/v1/admin/people/{person_id}``."""
+
+    @operation(Permission.ROSTER_MANAGE)
+    async def patch(self, person_id: Id, body: CorrectionDraft) -> MemberView:
+        """Correct a card, or note that somebody left or came back."""
+        fields = body.model_dump(exclude_none=True, exclude={"v"})
+        members = self.services.house.membership
+        return MemberView.at(await members.correct(person_id, fields, v=body.v, by=self.user))
+
+
+class FlagsHandler(ApiHandler):
+    """``/api/v1/admin/people/{person_id}/flags``."""
+
+    @operation(Permission.ROSTER_MANAGE)
+    async def put(self, person_id: Id, body: FlagsDraft) -> MemberView:
+        """Say what a deputy is besides being a deputy: head, deputy head, convener, member."""
+        members = self.services.house.membership
+        return MemberView.at(
+            await members.set_flags(person_id, frozenset(body.flags), v=body.v, by=self.user)
+        )
+
+
+_PERSON = r"/api/v1/admin/people/(?P<person_id>[0-9A-Z]{26})"
+
+ROUTES = [
+    route(_PERSON, PersonHandler),
+    route(rf"{_PERSON}/flags", FlagsHandler),
+]

@@ -1,0 +1,45 @@
+"""The addresses under which the real-time protocol is served."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from tornado.routing import URLSpec
+from tornado.web import url
+
+from handlers.api import ServerApiHandler
+from handlers.emulation import EmulationHandler
+from handlers.socket import SocketHandler
+from handlers.stream import EventStreamHandler, HttpStreamHandler
+from handlers.upgrade import UpgradeHandler
+from realtime.api import Api
+from realtime.hub import Hub
+from realtime.wire import Wire
+
+
+def realtime_routes(
+    hub: Hub,
+    *,
+    wire: Wire | None = None,
+    api_key: str = "",
+    allowed_origins: Collection[str] = (),
+) -> list[URLSpec]:
+    """Answer the routes of every transport; the server API only if there is a key for it.
+
+    With a ``wire``, upgraded sockets leave Tornado; without one (TLS in this process, no epoll)
+    Tornado keeps them.
+    """
+    shared = {"hub": hub, "allowed_origins": tuple(allowed_origins)}
+    routes = [
+        url(r"/connection/websocket", SocketHandler, shared)
+        if wire is None
+        else url(r"/connection/websocket", UpgradeHandler, shared | {"wire": wire}),
+        url(r"/connection/http_stream", HttpStreamHandler, shared),
+        url(r"/connection/sse", EventStreamHandler, shared),
+        url(r"/emulation", EmulationHandler, shared),
+    ]
+    if api_key:
+        routes.append(
+            url(r"/api/(?P<method>[a-z_]+)", ServerApiHandler, {"api": Api(hub), "key": api_key})
+        )
+    return routes

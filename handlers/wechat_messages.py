@@ -1,0 +1,127 @@
+"""What WeChat's server posts to us: signed, and in secure mode encrypted."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+from wechatpy import parse_message
+from wechatpy.crypto import WeChatCrypto
+from wechatpy.events import (
+    ScanEvent,
+    SubscribeEvent,
+    SubscribeScanEvent,
+    UnsubscribeEvent,
+)
+from wechatpy.exceptions import InvalidAppIdException, InvalidSignatureException
+from wechatpy.replies import TextReply
+from wechatpy.utils import check_signature
+
+from domain.errors import Forbidden, Malformed, NotConfigured
+from handlers.entry import EntryHandler
+from handlers.operation import PUBLIC, Written, operation
+from handlers.routing import route
+
+_Short = Annotated[str, Field(max_length=256)]
+
+
+class PushQuery(BaseModel):
+    """How WeChat signs what it says."""
+
+    signature: _Short = ""
+    timestamp: _Short = ""
+    nonce: _Short = ""
+    echostr: _Short = ""
+    encrypt_type: _Short = ""
+    msg_signature: _Short = ""
+
+
+class MessagesHandler(EntryHandler):
+    """``/api/v1/wechat/messages``: the address registered with the official account."""
+
+    max_body = 64 * 1024
+
+    @operation(PUBLIC, produces="text/plain")
+    async def get(self, query: PushQuery) -> Written:
+        """Prove to WeChat that the address is ours."""
+        self._check(query)
+        self._say(query.echostr, "text/plain; charset=utf-8")
+        return Written()
+
+    @operation(PUBLIC, produces="text/xml")
+    async def post(self, query: PushQuery) -> Written:
+        """Receive an event and answer it with a text, or with nothing."""
+        self._check(query)
+        text = self._opened(query, self.request.body)
+        message = _parse(text)
+        answer = await self._react(message)
+        if not answer:
+            # WeChat takes this word for "heard"; anything else it would repeat twice.
+            self._say("success", "text/plain; charset=utf-8")
+            return Written()
+        reply = TextReply(content=answer, message=message).render()
+        self._say(self._sealed(query, reply), "text/xml; charset=utf-8")
+        return Written()
+
+    def _check(self, query: PushQuery) -> None:
+        token = self.identity.official.token
+        if not token:
+            raise NotConfigured("未配置微信消息接口", upstream="wechat")
+        try:
+            check_signature(token, query.signature, query.timestamp, query.nonce)
+        except InvalidSignatureException:
+            raise Forbidden("签名不正确", code="bad_signature") from None
+
+    def _opened(self, query: PushQuery, body: bytes) -> bytes | str:
+        if query.encrypt_type != "aes":
+            return body
+        try:
+            opened: str = self._crypto().decrypt_message(
+                body, query.msg_signature, query.timestamp, query.nonce
+            )
+        except (InvalidSignatureException, InvalidAppIdException):
+            raise Forbidden("签名不正确", code="bad_signature") from None
+        except Exception as error:
+            # The body is a stranger's: base64, padding, XML may each be broken in its own way.
+            raise Malformed("消息无法解析") from error
+        return opened
+
+    def _sealed(self, query: PushQuery, reply: str) -> str:
+        if query.encrypt_type != "aes":
+            return reply
+        sealed: str = self._crypto().encrypt_message(reply, query.nonce, query.timestamp)
+        return sealed
+
+    def _crypto(self) -> WeChatCrypto:
+        official = self.identity.official
+        if not official.aes_key:
+            raise NotConfigured("未配置微信消息加密", upstream="wechat")
+        return WeChatCrypto(official.token, official.aes_key, official.app_id)
+
+    async def _react(self, message: object) -> str:
+        messages = self.identity.messages
+        match message:
+            case SubscribeScanEvent():
+                return await messages.subscribed(message.source, message.scene_id)
+            case SubscribeEvent():
+                return await messages.subscribed(message.source)
+            case UnsubscribeEvent():
+                await messages.unsubscribed(message.source)
+            case ScanEvent():
+                return await messages.scanned(message.source, message.scene_id)
+        return ""
+
+    def _say(self, text: str, kind: str) -> None:
+        self.set_header("Content-Type", kind)
+        self.write(text)
+
+
+def _parse(text: bytes | str) -> object:
+    try:
+        return parse_message(text)
+    except Exception as error:
+        # wechatpy lets the XML parser's own complaints through, of which there are many kinds.
+        raise Malformed("消息无法解析") from error
+
+
+ROUTES = [route(r"/api/v1/wechat/messages", MessagesHandler)]
