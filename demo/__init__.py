@@ -1,0 +1,1 @@
+"""A believable congress, generated: invented people, real institutions, relative dates."""

@@ -1,0 +1,1 @@
+"""Puts the hub together; the only package that sees everything."""

@@ -1,0 +1,64 @@
+"""Puts administration together: rules, calendar, roles, roster, audit, and the broken glass."""
+
+from __future__ import annotations
+
+from domain.account_desk import AccountDesk
+from domain.administration import Administration
+from domain.audit_desk import AuditDesk
+from domain.breakglass import BreakGlassService
+from domain.deadlines import Deadlines
+from domain.grants import GrantService
+from domain.identity.services import Identity
+from domain.roster_import import RosterImport, RosterPorts
+from domain.rule_changes import RuleService
+from domain.rules import RuleBook
+from domain.workdays import WorkCalendar
+from server.ground import Ground
+from storage.account_desk import DeskStore
+from storage.identity import AccountStore
+from storage.organisation import OrganisationStore
+from storage.people import PeopleStore
+from storage.roster_import import RosterStore, read_table
+from storage.rules import RuleStore
+from storage.workdays import WorkdayStore, national_days
+
+
+def build_administration(
+    ground: Ground,
+    identity: Identity,
+    grants: GrantService,
+    break_glass: BreakGlassService,
+    rules: RuleBook,
+) -> Administration:
+    """Construct everything about administration that the login does not need before."""
+    db, audit, clock, new_id = ground.db, ground.audit, ground.clock, ground.new_id
+    ports = RosterPorts(
+        store=RosterStore(db),
+        roster=PeopleStore(db),
+        house=OrganisationStore(db),
+        accounts=identity.accounts,
+        grants=grants,
+        vault=ground.vault,
+        reader=read_table,
+        audit=audit,
+    )
+    calendar = WorkCalendar(WorkdayStore(db), audit=audit, clock=clock, shipped=national_days)
+    return Administration(
+        accounts=AccountDesk(
+            DeskStore(db),
+            AccountStore(db),
+            identity.accounts,
+            identity.sessions,
+            grants,
+            audit=audit,
+            clock=clock,
+        ),
+        audit=AuditDesk(audit),
+        break_glass=break_glass,
+        calendar=calendar,
+        deadlines=Deadlines(rules, calendar),
+        grants=grants,
+        roster=RosterImport(ports, clock=clock, new_id=new_id),
+        rule_changes=RuleService(RuleStore(db), rules, audit=audit, clock=clock, new_id=new_id),
+        rules=rules,
+    )

@@ -1,0 +1,177 @@
+"""Settings → hub: every service is constructed here, in order, in plain code."""
+
+from __future__ import annotations
+
+import functools
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import orjson
+
+from domain.breakglass import BreakGlassService
+from domain.clock import Clock, NewId, new_ulid, system_clock
+from domain.grants import GrantService
+from domain.rules import RuleBook
+from domain.rules_defaults import shipped_rules
+from domain.services import Services
+from domain.todo import TodoService
+from domain.uploads import FileService
+from handlers.base import Web
+from handlers.csrf import Csrf
+from handlers.limits import Limits, Rate
+from handlers.paging import Cursors
+from handlers.routing import Routes
+from server import health as health_routes
+from server import jobs, pages, upkeep
+from server.access import watch
+from server.administration import build_administration
+from server.application import ROUTES, audit
+from server.config import Env, Settings
+from server.ground import Ground, lay
+from server.health import Health
+from server.house import build_house
+from server.identity import build_identity
+from server.logs import AccessLog
+from server.neighbours import Neighbours, reach
+from server.openapi import document
+from server.realtime import Realtime, build_realtime, probe, realtime_service
+from server.supervise import Supervisor
+from server.throttle import Throttle
+from server.travel import TravelClock
+from server.upkeep import blob_store
+from server.web import HubApplication, RequestIds, reply_headers
+from storage.breakglass import GlassStore
+from storage.client import Database
+from storage.files import FileStore
+from storage.grants import GrantStore, ScopeStore
+from storage.idempotency import IdempotencyRows
+from storage.inspection import FileInspector
+from storage.rules import RuleStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hub:
+    """One process, put together and not yet listening."""
+
+    settings: Settings
+    application: HubApplication
+    services: Services
+    web: Web
+    health: Health
+    ground: Ground
+    realtime: Realtime
+
+    @property
+    def db(self) -> Database:
+        """The database."""
+        return self.ground.db
+
+    @property
+    def supervisor(self) -> Supervisor:
+        """Runs the background tasks."""
+        return self.ground.supervisor
+
+
+async def assemble(
+    settings: Settings,
+    stack: AsyncExitStack,
+    *,
+    clock: Clock = system_clock,
+    new_id: NewId = new_ulid,
+) -> Hub:
+    """Put a hub together; leaving ``stack`` takes it apart in reverse order.
+
+    Raises:
+        EmbeddedInUse: Another hub uses the data directory.
+        Undeclared: An endpoint says nothing about who may call it.
+    """
+    travel = TravelClock(clock) if settings.env is Env.TEST else None
+    ground = await lay(settings, stack, clock=travel or clock, new_id=new_id)
+    services = build(ground, reach(settings, stack, clock=ground.clock))
+    ground.supervisor.supervise("courier", services.identity.courier.run)
+    stack.callback(services.identity.hasher.close)
+    health = Health(ground.supervisor)
+    health.probes["mongodb"] = ground.db.ping
+    web = make_web(ground, travel)
+    log = AccessLog() if settings.log.access else None
+    realtime = await build_realtime(ground, services, stack)
+    health.probes["broker"] = functools.partial(probe, realtime.hub)
+    routes = make_routes(ground, health, realtime)
+    application = HubApplication(routes, services, web, watch(ground.metrics, log))
+    ground.supervisor.supervise("bus", ground.bus.deliver)
+    ground.supervisor.supervise("loop lag", ground.metrics.watch_loop)
+    jobs.Jobs(ground.leases, ground.metrics).start(
+        ground.supervisor, (*jobs.rows(services), *upkeep.rows(ground))
+    )
+    return Hub(
+        settings=settings,
+        application=application,
+        services=services,
+        web=web,
+        health=health,
+        ground=ground,
+        realtime=realtime,
+    )
+
+
+def make_routes(ground: Ground, health: Health, realtime: Realtime) -> Routes:
+    """Answer every address of the hub.
+
+    Raises:
+        Undeclared: An endpoint says nothing about who may call it.
+        ValueError: Two routes claim the same address.
+    """
+    settings = ground.settings
+    api = (*health_routes.routes(health, ground.metrics, settings.metrics_key), *ROUTES)
+    # Made when somebody asks: it takes longer than all the rest of the start.
+    openapi = functools.cache(lambda: orjson.dumps(document(api)))
+    declared = (*api, *pages.routes(pages.make_pages(settings, openapi)))
+    audit(declared)
+    return Routes((*declared, *realtime.routes))
+
+
+def build(ground: Ground, neighbours: Neighbours) -> Services:
+    """Construct every service: one call for each, dependencies first."""
+    db, audit, bus, clock, new_id = ground.db, ground.audit, ground.bus, ground.clock, ground.new_id
+    grant_rows = GrantStore(db)
+    grants = GrantService(
+        grant_rows, ScopeStore(db), bus=bus, audit=audit, clock=clock, new_id=new_id
+    )
+    break_glass = BreakGlassService(
+        GlassStore(db), grant_rows, bus=bus, audit=audit, clock=clock, new_id=new_id
+    )
+    identity = build_identity(ground, neighbours, granting=grants, glasses=break_glass)
+    rules = RuleBook(RuleStore(db), clock=clock, shipped=shipped_rules())
+    house = build_house(ground, identity.accounts, rules, archive=identity.policy.archive)
+    blobs = blob_store(ground.settings, db, clock=clock)
+    files = FileService(
+        FileStore(db, blobs, clock), blobs, FileInspector(), clock=clock, new_id=new_id
+    )
+    todo = TodoService((house.profile, house.consents, house.erasure))
+    return Services(
+        administration=build_administration(ground, identity, grants, break_glass, rules),
+        files=files,
+        house=house,
+        identity=identity,
+        realtime=realtime_service(ground),
+        sessions=identity.sessions,
+        todo=todo,
+    )
+
+
+def make_web(ground: Ground, travel: TravelClock | None) -> Web:
+    """Answer what endpoints need beside the use cases."""
+    settings = ground.settings
+    rates = {kind: Rate(limit, 60.0) for kind, limit in settings.limit.model_dump().items()}
+    return Web(
+        clock=ground.clock,
+        new_id=ground.new_id,
+        cursors=Cursors(ground.key),
+        csrf=Csrf(ground.key, public_url=settings.origin),
+        idempotency=IdempotencyRows(ground.db, ground.clock),
+        limits=Limits(Throttle(), rates),
+        headers=reply_headers(secure=settings.secure),
+        request_id=RequestIds(),
+        secure=settings.secure,
+        travel=travel.travel if travel else None,
+    )

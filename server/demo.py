@@ -1,0 +1,115 @@
+"""``python main.py demo``: a hub with an invented congress in it and stand-ins around it."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from pydantic import SecretStr
+from rich.console import Console
+from rich.table import Table
+
+from demo.load import PASSWORD, TOTP_SECRET, Loader, Visitor
+from domain.clock import system_clock
+from domain.identity.credentials import TEMPLATE as INVITATION
+from domain.identity.sms_codes import TEMPLATE as LOGIN_CODE
+from gateways.sms import SmsAccount
+from gateways.standin.neighbourhood import Neighbourhood
+from server.assembly import Hub
+from server.config import Mongo, Redis, Settings, Sms, WeChat
+from server.lifecycle import run
+
+_APP_ID, _APP_SECRET = "wx-demo", "demo-app-secret-of-the-stand-in"
+_SMS = SmsAccount(
+    secret_id="AKIDdemo",
+    secret_key="demo-secret-key-of-the-stand-in",
+    app_id="1400000001",
+    sign_name="代表服务平台（演示）",
+    templates={
+        LOGIN_CODE: ("1000001", ("code", "minutes")),
+        INVITATION: ("1000002", ("name",)),
+    },
+)
+
+
+async def run_demo(*, port: int, data_dir: Path, full: bool) -> None:
+    """Serve the demo until it is told to stop.
+
+    Raises:
+        EmbeddedInUse: Another hub uses the data directory.
+    """
+    async with AsyncExitStack() as stack:
+        street = await Neighbourhood.open(
+            clock=system_clock, wechat=(_APP_ID, _APP_SECRET), sms=_SMS
+        )
+        stack.push_async_callback(street.close)
+        settings = _settings(street.url, port=port, data_dir=data_dir)
+        console = Console(stderr=True)
+        visitors: list[Visitor] = []
+
+        async def prepare(hub: Hub) -> None:
+            loader = Loader(hub.db, hub.ground.vault, hub.ground.audit, clock=hub.ground.clock)
+            there, wanted = await loader.loaded(), "full" if full else "mini"
+            if there is None:
+                console.print(f"loading demo data ({wanted}) …")
+                await loader.load(full=full)
+            elif there != wanted:
+                console.print(
+                    f"[yellow]{data_dir} holds the {there} data; for {wanted}, "
+                    "give another --data directory or remove this one[/]"
+                )
+            for visitor in await loader.visitors():
+                if visitor.openid:
+                    street.wechat.add_user(visitor.name, openid=visitor.openid)
+            street.wechat.add_user("新手机（尚未绑定）", openid="o-demo-new-phone")
+            visitors.extend(await loader.visitors())
+
+        def announce(_: Hub, port: int) -> None:
+            _introduce(console, visitors, f"http://127.0.0.1:{port}", street.url)
+
+        await run(settings, prepare=prepare, announce=announce)
+
+
+def _settings(street: str, *, port: int, data_dir: Path) -> Settings:
+    # Named here, so that no HUB_* variable lets a demo touch a real database by accident.
+    return Settings(
+        demo=True,
+        port=port,
+        data_dir=data_dir,
+        mongo=Mongo(),
+        redis=Redis(),
+        wechat=WeChat(
+            base_url=street,
+            open_url=street,
+            app_id=_APP_ID,
+            app_secret=SecretStr(_APP_SECRET),
+        ),
+        sms=Sms(
+            base_url=street,
+            secret_id=_SMS.secret_id,
+            key=SecretStr(_SMS.secret_key),
+            app_id=_SMS.app_id,
+            sign=_SMS.sign_name,
+            template_login_code=_SMS.templates[LOGIN_CODE][0],
+            template_invitation=_SMS.templates[INVITATION][0],
+        ),
+    )
+
+
+def _introduce(console: Console, visitors: list[Visitor], origin: str, street: str) -> None:
+    table = Table(title="演示数据 人物均为虚构", title_style="bold", header_style="bold")
+    for heading in ("姓名", "身份", "username", "代表证号", "手机"):
+        table.add_column(heading)
+    for visitor in visitors:
+        table.add_row(
+            visitor.name, visitor.what, visitor.username, visitor.deputy_no, visitor.mobile
+        )
+    console.print(table)
+    console.print(f"password for everybody: [bold]{PASSWORD}[/]")
+    console.print(f"authenticator secret of the administrators: [bold]{TOTP_SECRET}[/]")
+    console.print()
+    console.print(f"  hub               {origin}", highlight=False)
+    console.print(f"  API               {origin}/docs", highlight=False)
+    console.print(f"  log in by WeChat  {origin}/api/v1/wechat/authorize", highlight=False)
+    console.print(f"  simulated phones  {street}/phones", highlight=False)
+    console.print()

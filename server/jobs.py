@@ -1,0 +1,108 @@
+"""Periodic work: one row for each job, each in a supervised task of its own.
+
+A job that must run once for the whole hub holds a lease while it runs; the other processes skip
+that turn. A run that fails is logged and counted, and the next one comes at its time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+import structlog
+
+from domain.services import Services
+from server.metrics import Metrics
+from server.supervise import Supervisor
+
+_log = structlog.get_logger("daibiao.jobs")
+
+
+class LeaseHolder(Protocol):
+    """The part of ``storage.leases.Leases`` that jobs need."""
+
+    async def hold(self, name: str, seconds: float) -> int:
+        """Take or keep a lease; 0 if somebody else holds it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One row.
+
+    Attributes:
+        every: Pause between two runs; a little chance is added so that processes spread.
+        run: Does the work; may be cancelled at any ``await`` and must be able to resume.
+        everywhere: Run in each process, without a lease.
+    """
+
+    name: str
+    every: timedelta
+    run: Callable[[], Awaitable[object]]
+    everywhere: bool = False
+
+
+def rows(services: Services) -> tuple[Job, ...]:
+    """Answer every periodic job: one line for each, sorted by name."""
+    desk, house = services.administration, services.house
+    second, minute = timedelta(seconds=1), timedelta(minutes=1)
+    return (
+        Job(name="breakglass.close", every=second, run=desk.break_glass.sweep),
+        Job(name="accounts.due", every=20 * second, run=services.identity.accounts.apply_due),
+        Job(name="consents.withdraw", every=20 * second, run=house.consents.finish_withdrawals),
+        Job(name="exports.expire", every=10 * minute, run=house.exports.expire),
+        Job(name="exports.make", every=2 * second, run=house.exports.run_next),
+        Job(name="grants.count", every=minute, run=desk.grants.count_administrators),
+        Job(name="grants.expire", every=second, run=desk.grants.expire),
+        Job(name="logins.sweep", every=10 * minute, run=services.identity.sweep.run),
+        Job(name="profile.apply", every=minute, run=house.profile.resume),
+        Job(name="workdays.seed", every=1440 * minute, run=desk.calendar.seed),
+    )
+
+
+class Jobs:
+    """Runs the rows."""
+
+    def __init__(
+        self,
+        leases: LeaseHolder,
+        metrics: Metrics,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._leases = leases
+        self._metrics = metrics
+        self._sleep = sleep
+
+    def start(self, supervisor: Supervisor, jobs: Iterable[Job]) -> None:
+        """Start a supervised task for each row."""
+        for job in jobs:
+            supervisor.supervise(f"job {job.name}", lambda job=job: self._repeat(job))  # type: ignore[misc]
+
+    async def _repeat(self, job: Job) -> None:
+        pause = job.every.total_seconds()
+        while True:
+            # Up to a tenth of the pause, so that processes started together drift apart.
+            await self._sleep(pause * random.uniform(1.0, 1.1))  # noqa: S311 - not a secret
+            await self.turn(job)
+
+    async def turn(self, job: Job) -> str:
+        """Run a job once and answer what became of it: ``done``, ``elsewhere`` or ``failed``."""
+        try:
+            outcome = await self._run(job)
+        except Exception:  # noqa: BLE001 - logged with its stack; the next turn is a new chance
+            _log.exception("job failed", job=job.name)
+            outcome = "failed"
+        self._metrics.job_runs.labels(job.name, outcome).inc()
+        return outcome
+
+    async def _run(self, job: Job) -> str:
+        # The lease outlasts the pause a little: the process that has it keeps it.
+        seconds = max(60.0, job.every.total_seconds() * 1.5)
+        if not job.everywhere and not await self._leases.hold(f"job:{job.name}", seconds):
+            return "elsewhere"
+        await job.run()
+        return "done"

@@ -1,0 +1,126 @@
+"""Writes the generated pages of ``docs/reference``, or tells which ones are out of step.
+
+``scripts/generate`` writes them; ``scripts/generate --check``, and a test, compare.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+
+from server import asyncapi, commands
+from server.config import Settings
+
+REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
+
+
+def pages() -> Mapping[str, str]:
+    """Answer every generated page by its file name."""
+    return {
+        "asyncapi.json": _json(asyncapi.document()),
+        "configuration.md": configuration(),
+        "openapi.json": commands.openapi().decode(),
+    }
+
+
+def stale() -> list[str]:
+    """Answer the names of pages that are not as they would be written now."""
+    return [
+        name
+        for name, text in pages().items()
+        if not (REFERENCE / name).exists() or (REFERENCE / name).read_text("utf-8") != text
+    ]
+
+
+def write() -> list[str]:
+    """Write what is out of step, and answer the names."""
+    written = stale()
+    current = pages()
+    REFERENCE.mkdir(parents=True, exist_ok=True)
+    for name in written:
+        (REFERENCE / name).write_text(current[name], "utf-8")
+    return written
+
+
+def configuration() -> str:
+    """Answer the page of all settings."""
+    lines = [
+        "# Configuration",
+        "",
+        "Generated from `server/config.py`. Every setting is an environment variable, or a line in",
+        "`.env`.",
+        "Secrets are never printed; `python main.py check` shows the rest as it is in effect.",
+        "",
+        "| variable | type | default |",
+        "| --- | --- | --- |",
+        *_rows(Settings, "HUB_"),
+    ]
+    for model in _groups():
+        lines += ["", f"## {model.__name__}", "", _about(model)]
+    return "\n".join(lines) + "\n"
+
+
+def _groups() -> Iterator[type[BaseModel]]:
+    yield Settings
+    for field in Settings.model_fields.values():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield field.annotation
+
+
+def _rows(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        variable = f"{prefix}{name.upper()}"
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _rows(kind, f"{variable}__")
+        else:
+            yield f"| `{variable}` | {_kind(kind)} | {_default(field)} |"
+
+
+def _kind(kind: Any) -> str:
+    if kind is SecretStr:
+        return "secret"
+    return str(getattr(kind, "__name__", kind)).replace("|", "or")
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.default
+    if isinstance(value, SecretStr) or value in {"", ()}:
+        return ""
+    return f"`{getattr(value, 'value', value)}`"
+
+
+def _about(model: type[BaseModel]) -> str:
+    text = (model.__doc__ or "").replace("``", "`")
+    lines = [line.strip() for line in text.strip().splitlines()]
+    return "\n".join(f"- {line}" if _is_entry(line) else line for line in lines)
+
+
+def _is_entry(line: str) -> bool:
+    word, colon, _ = line.partition(": ")
+    return bool(colon) and word.isidentifier()
+
+
+def _json(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+
+
+def main() -> None:
+    """Write, or with ``--check`` compare."""
+    if "--check" in sys.argv[1:]:
+        if names := stale():
+            print(f"out of step, run scripts/generate: {', '.join(names)}", file=sys.stderr)
+            raise SystemExit(1)
+        return
+    for name in write():
+        print(f"docs/reference/{name}")
+
+
+if __name__ == "__main__":
+    main()
