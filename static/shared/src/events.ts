@@ -1,0 +1,226 @@
+// Written by scripts/events.mjs from docs/reference/asyncapi.json. Do not edit.
+
+/** An account has a new state. */
+export interface AccountChanged {
+  readonly id: string;
+  readonly type: 'account.state';
+  readonly v: number;
+  readonly at: string;
+  readonly state: AccountState;
+}
+
+/** States of an account, PRODUCT.md §2.3. */
+export type AccountState = 'imported' | 'invited' | 'bound' | 'active' | 'locked' | 'suspended' | 'ended' | 'erased';
+
+/** Many failed attempts in a short time; `kind` says of what. It names nobody. */
+export interface AuthBurst {
+  readonly id: string;
+  readonly type: 'auth.burst';
+  readonly v: number;
+  readonly at: string;
+  readonly kind: string;
+  readonly count: number;
+  readonly seconds: number;
+}
+
+/** A card among the receiver's favourites has changed. */
+export interface CardChanged {
+  readonly id: string;
+  readonly type: 'card.changed';
+  readonly v: number;
+  readonly at: string;
+  readonly person_id: string;
+}
+
+/** Somebody logged in with a device that this person has not used before. */
+export interface DeviceNew {
+  readonly id: string;
+  readonly type: 'device.new';
+  readonly v: number;
+  readonly at: string;
+  readonly device_id: string;
+  readonly name: string;
+}
+
+/** Somebody took the directory out of the house. */
+export interface DirectoryExported {
+  readonly id: string;
+  readonly type: 'directory.exported';
+  readonly v: number;
+  readonly at: string;
+  readonly by: string;
+  readonly reason: string;
+  readonly count: number;
+}
+
+/** The copy the receiver asked for can be fetched. */
+export interface ExportReady {
+  readonly id: string;
+  readonly type: 'export.ready';
+  readonly v: number;
+  readonly at: string;
+  readonly job_id: string;
+}
+
+/** A break-glass window was asked for, approved, opened, closed or refused. */
+export interface GlassMoved {
+  readonly id: string;
+  readonly type: 'break_glass.moved';
+  readonly v: number;
+  readonly at: string;
+  readonly glass_id: string;
+  readonly state: GlassState;
+  readonly person_id: string;
+  readonly obj: string;
+  readonly open_until: string | null;
+}
+
+/** States of a break-glass window. */
+export type GlassState = 'asked' | 'approved' | 'open' | 'closed' | 'refused';
+
+/** States of a role grant, PRODUCT.md §5 M10. */
+export type GrantState = 'asked' | 'granted' | 'ended' | 'refused';
+
+/** Who the connection belongs to, as the house sees them now. */
+export interface Myself {
+  readonly id: string;
+  readonly name: string;
+  readonly state: AccountState;
+  readonly roles: readonly (string)[];
+}
+
+/** Parameters of a method that takes none. */
+export type Nothing = Readonly<Record<string, never>>;
+
+/** The hub's clock, so that countdowns agree on every phone. */
+export interface Now {
+  readonly now: string;
+}
+
+/** A change of the receiver's profile was verified and is now on the card. */
+export interface ProfileApplied {
+  readonly id: string;
+  readonly type: 'profile.applied';
+  readonly v: number;
+  readonly at: string;
+  readonly field: ProfileField;
+}
+
+/** What cannot be changed without somebody verifying it. */
+export type ProfileField = 'work_unit' | 'post' | 'phone';
+
+/** A change of the receiver's profile was refused; the reason is on the change. */
+export interface ProfileRefused {
+  readonly id: string;
+  readonly type: 'profile.refused';
+  readonly v: number;
+  readonly at: string;
+  readonly field: ProfileField;
+}
+
+/** What a person is to the hub. One person may hold several roles, each with its scopes. */
+export type Role = 'deputy' | 'liaison' | 'cmte_staff' | 'motion_clerk' | 'gov_dispatch' | 'unit' | 'unit_head' | 'mtg_staff' | 'moderator' | 'editor' | 'admin' | 'ops' | 'auditor' | 'guest' | 'scanner' | 'screen';
+
+/** A person's roles changed; what they may do must be asked for again. */
+export interface RoleChanged {
+  readonly id: string;
+  readonly type: 'role.changed';
+  readonly v: number;
+  readonly at: string;
+  readonly role: Role;
+  readonly state: GrantState;
+}
+
+/** Somebody opens cards faster than a person reads. */
+export interface ScrapingAlarm {
+  readonly id: string;
+  readonly type: 'directory.scraping';
+  readonly v: number;
+  readonly at: string;
+  readonly person_id: string;
+  readonly limit: number;
+}
+
+/** A login session ended before its time; `reason` is one of a few stable words. */
+export interface SessionRevoked {
+  readonly id: string;
+  readonly type: 'session.revoked';
+  readonly v: number;
+  readonly at: string;
+  readonly session_id: string;
+  readonly reason: string;
+}
+
+/** Something was added to or taken from the receiver's list; ask for it again. */
+export interface TodoChanged {
+  readonly id: string;
+  readonly type: 'todo';
+  readonly v: number;
+  readonly at: string;
+}
+
+/** What may be heard, by namespace. */
+export interface ChannelEvents {
+  /** 一个人的全部私人消息，连接时由服务器订阅。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
+  user: AccountChanged | GlassMoved | CardChanged | DeviceNew | ExportReady | ProfileApplied | ProfileRefused | RoleChanged | SessionRevoked | TodoChanged;
+  /** 一个代表团。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
+  deleg: never;
+  /** 一个代表小组。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
+  group: never;
+  /** 一个委员会。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
+  cmte: never;
+  /** 常委会组成人员及其工作人员。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
+  npcsc: never;
+  /** 一次会议的全体参加人员。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
+  mtg: never;
+  /** 一次会议的会务人员。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
+  mtgstaff: never;
+  /** 一次会议的会场屏幕。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
+  mtgscreen: never;
+  /** 互动专区的一个房间。断线可补齐（保留 10000 条 / 24 小时）；可查看在线人员；跟不上时退订后续传。 */
+  room: never;
+  /** 一个房间的主持人。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
+  roommod: never;
+  /** 一个承办单位的待办。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
+  queue: never;
+  /** 议案建议工作台。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
+  desk: never;
+  /** 一场直播的观众。跟不上时跳过。 */
+  live: never;
+  /** 人大新闻。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
+  news: never;
+  /** 系统通知：维护、刷新、功能开关。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
+  sys: never;
+  /** 统计指标。只保留最新。 */
+  dash: GlassMoved | DirectoryExported;
+  /** 运行状态、告警、巡检。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
+  ops: AuthBurst | ScrapingAlarm;
+}
+
+/** Names of channels. */
+export type ChannelName =
+  | `user:${string}`
+  | `deleg:${string}`
+  | `group:${string}`
+  | `cmte:${string}`
+  | 'npcsc'
+  | `mtg:${string}`
+  | `mtgstaff:${string}`
+  | `mtgscreen:${string}`
+  | `room:${string}`
+  | `roommod:${string}`
+  | `queue:${string}`
+  | `desk:${string}`
+  | `live:${string}`
+  | 'news'
+  | 'sys'
+  | 'dash'
+  | 'ops';
+
+/** What may be asked over the connection. */
+export interface Methods {
+  /** Answer the hub's time. */
+  'clock.now': { params: Nothing; result: Now };
+  /** Answer who is connected. */
+  'person.me': { params: Nothing; result: Myself };
+}

@@ -1,0 +1,10 @@
+export { Acks } from './acks.js';
+export type { AckOptions } from './acks.js';
+export { HubClock } from './clock.js';
+export { RpcError } from './errors.js';
+export type { Envelope } from './errors.js';
+export type * from './events.js';
+export type { Announced, Reader } from './feed.js';
+export type { Ending, Link } from './link.js';
+export { Realtime } from './realtime.js';
+export type { EventOn, RealtimeOptions } from './realtime.js';

@@ -1,0 +1,63 @@
+import { expect, it } from 'vitest';
+
+import { HubClock } from '../src/clock.js';
+
+/** A hub that is `ahead`, over a network that needs `there` and `back`. */
+function world(ahead: number) {
+  const at = { local: 1_000_000, ahead, there: 0, back: 0 };
+  const clock = new HubClock(
+    () => {
+      at.local += at.there;
+      const now = new Date(at.local + at.ahead).toISOString();
+      at.local += at.back;
+      return Promise.resolve({ now });
+    },
+    () => at.local,
+  );
+  return { at, clock };
+}
+
+it('goes by our own clock until the hub has answered', () => {
+  const { at, clock } = world(5000);
+  expect(clock.now()).toBe(at.local);
+});
+
+it('counts half of the way', async () => {
+  const { at, clock } = world(5000);
+  at.there = at.back = 150;
+  await clock.sync();
+  expect(clock.now()).toBe(at.local + 5000);
+});
+
+it('believes the answer that travelled least', async () => {
+  const { at, clock } = world(5000);
+  at.there = at.back = 10;
+  await clock.sync();
+  Object.assign(at, { there: 900, back: 100 });
+  const lame = await clock.sync();
+  expect(lame.offset).toBe(5400);
+  expect(clock.now()).toBe(at.local + 5000);
+});
+
+it('forgets what it knew when this device is set to another time', async () => {
+  const { at, clock } = world(5000);
+  at.there = at.back = 10;
+  await clock.sync();
+  at.local += 3_600_000;
+  at.ahead -= 3_600_000;
+  at.there = at.back = 40;
+  await clock.sync();
+  expect(clock.now()).toBe(at.local + 5000 - 3_600_000);
+});
+
+it('keeps what it knew when the hub does not answer', async () => {
+  let up = true;
+  const clock = new HubClock(
+    () => (up ? Promise.resolve({ now: new Date(6000).toISOString() }) : Promise.reject(new Error('no link'))),
+    () => 1000,
+  );
+  await clock.sync();
+  up = false;
+  await expect(clock.sync()).rejects.toThrow('no link');
+  expect(clock.now()).toBe(6000);
+});
