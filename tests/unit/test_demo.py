@@ -1,0 +1,99 @@
+"""The invented congress: how many, who, and that nobody is real or double."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from random import Random
+
+import pytest
+
+from demo.house import Ids, build
+from demo.names import GIVEN, POLYPHONIC, SURNAMES, excluded
+from demo.people import NAMED, Population
+from domain.people import Flag
+from domain.permissions import Role
+from domain.role_grants import SCOPE_KINDS, SCOPE_NEEDED
+
+BASE = datetime(2026, 1, 20, 0, 30, tzinfo=UTC)
+
+
+def populate(*, full):
+    random = Random(20)
+    new_id = Ids(random, BASE)
+    house = build(BASE, new_id, full=full)
+    return house, list(Population(house, random, new_id, full=full).residents())
+
+
+@pytest.fixture(scope="module")
+def full():
+    return populate(full=True)
+
+
+@pytest.fixture(scope="module")
+def mini():
+    return populate(full=False)
+
+
+def test_the_lists_have_the_sizes_of_the_specification():
+    assert (len(set(SURNAMES)), len(set(GIVEN))) == (80, 120)
+
+
+def test_the_full_house_is_the_one_of_the_specification(full):
+    house, residents = full
+    assert sum(resident.account for resident in residents) == 1000
+    roles = Counter(role for r in residents if r.account for role, _ in r.grants)
+    assert roles == {
+        Role.DEPUTY: 860, Role.LIAISON: 34, Role.MTG_STAFF: 30, Role.CMTE_STAFF: 27,
+        Role.MOTION_CLERK: 8, Role.GOV_DISPATCH: 4, Role.UNIT: 13, Role.UNIT_HEAD: 13,
+        Role.EDITOR: 3, Role.MODERATOR: 4, Role.ADMIN: 2, Role.OPS: 2, Role.AUDITOR: 1,
+    }  # fmt: skip
+    flags = Counter(flag for r in residents for flag in r.card.flags)
+    assert flags[Flag.NPCSC_MEMBER] == 62
+    assert flags[Flag.DELEGATION_HEAD] == 17
+    assert (len(house.delegations), len(house.orgs)) == (17, 25)
+
+
+@pytest.mark.parametrize("size", ["mini", "full"])
+def test_everybody_is_one_person_with_one_number(size, request):
+    _, residents = request.getfixturevalue(size)
+    for what in ("card.id", "card.name", "mobile"):
+        values = [_read(resident, what) for resident in residents]
+        assert len(set(values)) == len(values), what
+    assert not {resident.card.name for resident in residents} & excluded()
+
+
+def _read(thing, path):
+    for step in path.split("."):
+        thing = getattr(thing, step)
+    return thing
+
+
+def test_some_surnames_have_several_readings_and_some_names_are_long(full):
+    _, residents = full
+    names = [resident.card.name for resident in residents]
+    polyphonic = sum(name.startswith(POLYPHONIC) for name in names) / len(names)
+    long = sum("·" in name for name in names) / len(names)
+    assert 0.04 < polyphonic < 0.09
+    assert 0.01 < long < 0.03
+
+
+def test_every_grant_is_one_that_could_have_been_given(full):
+    _, residents = full
+    for resident in residents:
+        for role, scopes in resident.grants:
+            kinds = {scope.partition(":")[0] for scope in scopes}
+            assert kinds <= SCOPE_KINDS.get(role, frozenset()), (role, scopes)
+            assert scopes or role not in SCOPE_NEEDED, role
+
+
+def test_the_same_seed_makes_the_same_house():
+    assert populate(full=False)[1] == populate(full=False)[1]
+
+
+def test_the_named_people_are_there(mini):
+    _, residents = mini
+    assert {r.username for r in residents if r.username} == set(NAMED)
+    by_name = {r.card.name: r for r in residents}
+    assert Flag.DELEGATION_HEAD in by_name["蔺书航"].card.flags
+    assert by_name["邬嘉树"].card.org_id == by_name["龚岫云"].card.org_id
