@@ -19,6 +19,7 @@ from msgspec import Raw, Struct, field
 
 from realtime import codes, control, history, render
 from realtime.authority import Identity
+from realtime.broker import BrokerDown
 from realtime.codec import messages
 from realtime.codec.json_lines import is_json
 from realtime.hub import Hub
@@ -162,7 +163,8 @@ class Api:
         """Do a method and answer its result as JSON text.
 
         Raises:
-            Refused: It is unknown (104), cannot be read (107), or refused for its own reasons.
+            Refused: It is unknown (104), cannot be read (107), the broker is away (100, to be tried
+                again), or refused for its own reasons.
         """
         if method not in self._methods:
             raise codes.Refused(codes.METHOD_NOT_FOUND)
@@ -171,7 +173,11 @@ class Api:
             asked = msgspec.json.decode(body or b"{}", type=shape)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise codes.Refused(codes.BAD_REQUEST) from error
-        return msgspec.json.encode(await run(asked))
+        try:
+            return msgspec.json.encode(await run(asked))
+        except BrokerDown as down:
+            # Said once by the broker's own task; whoever asked may try again.
+            raise codes.Refused(codes.INTERNAL) from down
 
     async def _publish(self, asked: _Publish) -> Position:
         policy = self._policy(asked.channel)
@@ -201,6 +207,8 @@ class Api:
                 return {"result": await self._publish(_Publish(channel=channel, **given))}
             except codes.Refused as refused:
                 return {"error": refused.error}
+            except BrokerDown:
+                return {"error": codes.INTERNAL}
 
         return {"responses": [await one(channel) for channel in asked.channels]}
 

@@ -13,6 +13,7 @@ import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 
 from realtime import codes
+from realtime.broker import BrokerDown
 from server.conformance import conformance_server
 
 pytestmark = pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
@@ -260,6 +261,24 @@ async def test_refusals_are_errors_and_with_a_header_also_status_codes(
     headers = KEY | {"X-Centrifugo-Error-Mode": "transport"}
     response = await house.call(f"/api/{method}", params, headers=headers)
     assert (response.code, json.loads(response.body)["error"]["code"]) == (status, code)
+
+
+async def test_a_broker_that_is_away_is_an_error_of_each_call_and_no_stack(
+    house, monkeypatch, caplog
+):
+    async def away(*_, **__):
+        raise BrokerDown("Redis cannot be reached")
+
+    monkeypatch.setattr(house.hub.broker, "publish", away)
+    refusal = {"code": 100, "message": "internal server error", "temporary": True}
+    assert (await house.api("publish", channel="news", data={}))["error"] == refusal
+    several = await house.api("broadcast", channels=["news", "nowhere:1"], data={})
+    assert [it["error"]["code"] for it in several["result"]["responses"]] == [100, 102]
+    command = {"publish": {"channel": "news", "data": {}}}
+    batch = await house.api("batch", commands=[command, {"info": {}}])
+    assert batch["replies"][0]["error"]["code"] == 100
+    assert "info" in batch["replies"][1]
+    assert not caplog.records
 
 
 async def test_the_same_key_publishes_once_and_older_versions_are_skipped(house):
