@@ -55,6 +55,10 @@ class PersonalData(Protocol):
     def name(self) -> str:
         """Name of its file in the copy, without ending."""
 
+    @property
+    def collections(self) -> tuple[str, ...]:
+        """The collections it answers for: a test finds those that nobody answers for."""
+
     async def export(self, person_id: str) -> Sequence[Mapping[str, Any]]:
         """Answer every object of a person, each with its ``id``; JSON values and instants.
 

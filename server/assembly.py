@@ -46,6 +46,7 @@ from storage.files import FileStore
 from storage.grants import GrantStore, ScopeStore
 from storage.idempotency import IdempotencyRows
 from storage.inspection import FileInspector
+from storage.personal_office import FileData, GlassData, GrantData
 from storage.rules import RuleStore
 
 
@@ -142,7 +143,10 @@ def build(ground: Ground, neighbours: Neighbours) -> Services:
     )
     identity = build_identity(ground, neighbours, granting=grants, glasses=break_glass)
     rules = RuleBook(RuleStore(db), clock=clock, shipped=shipped_rules())
-    house = build_house(ground, identity.accounts, rules, archive=identity.policy.archive)
+    keepers = (GrantData(db, grants), GlassData(db), FileData(db))
+    house = build_house(
+        ground, identity.accounts, rules, archive=identity.policy.archive, keepers=keepers
+    )
     blobs = blob_store(ground.settings, db, clock=clock)
     files = FileService(
         FileStore(db, blobs, clock), blobs, FileInspector(), clock=clock, new_id=new_id

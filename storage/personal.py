@@ -27,6 +27,7 @@ class CardData:
     """The roster card. The name stays: it stands on what the person did in office."""
 
     name = "名册"
+    collections = ("person",)
 
     def __init__(self, people: PeopleStore, vault: Vault) -> None:
         self._people = people
@@ -72,6 +73,7 @@ class PreferenceData:
     """Settings."""
 
     name = "设置"
+    collections = ("preference",)
 
     def __init__(self, preferences: PreferenceStore) -> None:
         self._preferences = preferences
@@ -92,6 +94,7 @@ class ProfileData:
     """Asked-for changes of the profile."""
 
     name = "资料变更"
+    collections = ("profile_change",)
 
     def __init__(self, changes: ProfileChangeStore, vault: Vault) -> None:
         self._changes = changes
@@ -117,6 +120,7 @@ class FavouriteData:
     """Favourites of the directory."""
 
     name = "常用联系人"
+    collections = ("favourite",)
 
     def __init__(self, favourites: FavouriteStore, people: PeopleStore) -> None:
         self._favourites = favourites
@@ -144,6 +148,7 @@ class ConsentData:
     """Consents. The proof of what was agreed stays; what rested on it goes."""
 
     name = "同意记录"
+    collections = ("consent",)
 
     def __init__(self, consents: ConsentStore, service: ConsentService) -> None:
         self._consents = consents
@@ -174,6 +179,7 @@ class RequestData:
     """Requests about one's data: copies and erasures."""
 
     name = "个人信息请求"
+    collections = ("export_job", "erasure")
 
     def __init__(self, exports: ExportStore, erasures: ErasureStore, box: SealedBox) -> None:
         self._exports = exports

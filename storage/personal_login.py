@@ -26,6 +26,7 @@ class AccountData:
     """The account: how somebody logs in, and what became of it."""
 
     name = "账号"
+    collections = ("account",)
 
     def __init__(self, db: Database, vault: Vault) -> None:
         self._accounts = AccountStore(db)
@@ -67,6 +68,7 @@ class DeviceData:
     """Devices that somebody has logged in with."""
 
     name = "设备"
+    collections = ("device",)
 
     def __init__(self, db: Database) -> None:
         self._devices = db["device"]
@@ -91,15 +93,17 @@ class DeviceData:
 
 
 class SessionData:
-    """Login sessions. Their ids are hashes of tokens and open nothing."""
+    """Login sessions, and logins under way. Their ids are hashes of tokens and open nothing."""
 
     name = "登录会话"
+    collections = ("login_session", "login_attempt")
 
     def __init__(self, db: Database) -> None:
         self._sessions = db["login_session"]
+        self._attempts = db["login_attempt"]
 
     async def export(self, person_id: str) -> Sequence[Mapping[str, Any]]:
-        """Answer every session that is still on record."""
+        """Answer every session on record; a login under way is over before a copy is read."""
         found = await self._sessions.find({"person_id": person_id}, sort=[("opened_at", 1)])
         return [
             {
@@ -115,8 +119,9 @@ class SessionData:
 
     async def erase(self, person_id: str) -> Erased:
         """Delete every session; what the network security law wants kept is in the audit."""
+        underway = await self._attempts.delete_many({"person_id": person_id})
         return Erased(
-            removed=await self._sessions.delete_many({"person_id": person_id}),
+            removed=underway + await self._sessions.delete_many({"person_id": person_id}),
             kept=("审计日志：保存不少于六个月，不含联系方式（网络安全法第二十一条）",),
         )
 

@@ -8,7 +8,9 @@ import orjson
 import pytest
 
 from domain.people import AccountState
+from domain.permissions import Role
 from storage.people import PeopleStore
+from tests.architecture.test_personal_data import OF_NOBODY
 from tests.integration.people import (
     BAI,
     CEN,
@@ -58,6 +60,14 @@ def unpacked(archive: bytes) -> dict[str, list[dict]]:
             for name in files.namelist()
             if name.endswith(".json")
         }
+
+
+async def upload(caller, text: str) -> str:
+    """Send a file and answer its id."""
+    headers = {"X-File-Name": "note.txt"}
+    sent = await caller.call("POST", "/api/v1/files", body=text.encode(), headers=headers)
+    assert sent.status == 201, sent.json
+    return sent.json["id"]
 
 
 async def copied(house, caller) -> bytes:
@@ -139,9 +149,14 @@ async def test_nothing_to_withdraw_and_unknown_purposes_are_not_found(house):
 
 @pytest.mark.acceptance("F13-3")
 async def test_a_copy_holds_every_object_of_the_person_and_nobody_elses(house):
-    """F13-3: scan the database by id, over every keeper that is registered."""
+    """F13-3: scan the whole database by id; a collection without a keeper would be found here."""
     callers = {one.id: await house.sign_in(one) for one in (wen, cen, bai)}
-    for caller in callers.values():
+    for person_id, caller in callers.items():
+        await house.services.identity.accounts.prepare(person_id, by=YIN)
+        await house.services.administration.grants.install(
+            person_id, Role.DEPUTY, by="cli", reason="名册"
+        )
+        await upload(caller, f"笔记 {person_id}")
         await say(caller, "voice")
         await say(caller, "face", given=False)
         await caller.call("PATCH", "/api/v1/me/preferences", {"v": 0, "digest": True})
@@ -160,9 +175,11 @@ async def test_a_copy_holds_every_object_of_the_person_and_nobody_elses(house):
     files = unpacked(archive)
     ids = {row["id"] for rows in files.values() for row in rows}
     mine, others = set(), set()
-    for name in ("person", "preference", "profile_change", "consent", "erasure", "export_job"):
+    scanned = set(await house.db.collections()) - set(OF_NOBODY) - {"favourite", "role_guard"}
+    assert {"account", "file", "person", "role_grant"} <= scanned
+    for name in scanned:
         for doc in await house.db[name].find({}):
-            owner = doc.get("person_id", doc["_id"])
+            owner = doc.get("person_id") or doc.get("owner") or doc["_id"]
             (mine if owner == WEN else others).add(doc["_id"])
     assert mine <= ids
     assert not others & ids
@@ -327,6 +344,22 @@ async def test_scene_6_a_deputy_who_wants_no_face_recognition_leaves_nothing_beh
     assert (await other.call("GET", f"/api/v1/people/{CEN}")).json["name"] == "岑以宁"
     actions = {row["action"] for row in await house.db["audit"].find({"by": YIN})}
     assert "erasure.done" in actions
+
+
+async def test_erasure_ends_roles_and_drops_files_that_were_never_used(house):
+    grants = house.services.administration.grants
+    await house.services.identity.accounts.prepare(WEN, by=YIN)
+    await grants.install(WEN, Role.DEPUTY, by="cli", reason="名册")
+    caller, desk = await house.sign_in(wen), await house.sign_in(yin)
+    files = [await upload(caller, text) for text in ("用过", "没用过")]
+    await house.db["file"].update_one({"_id": files[0]}, {"$set": {"ref": "notice:n1"}})
+    asked = (await caller.call("POST", "/api/v1/me/erasures", {})).json
+    done = (await decide(desk, asked, erase=True)).json
+    assert (done["removed"]["上传文件"], done["removed"]["角色授予"]) == (1, 0)
+    assert any(line.startswith("角色授予记录") for line in done["kept"])
+    assert any("文件 1 个" in line for line in done["kept"])
+    assert [doc["_id"] for doc in await house.db["file"].find({})] == [files[0]]
+    assert [grant.state.value for grant in await grants.of(WEN, by=yin)] == ["ended"]
 
 
 async def test_an_erasure_that_broke_in_the_middle_is_finished_by_deciding_again(
