@@ -103,6 +103,7 @@ class Permission(StrEnum):
     ROSTER_MANAGE = "roster.manage"
     PRIVACY_HANDLE = "privacy.handle"
     BREAK_GLASS = "break_glass"
+    SETTINGS_MANAGE = "settings.manage"
 
 
 _CELLS = {
@@ -158,6 +159,7 @@ _ROWS: Mapping[Permission, str] = {
     Permission.ROSTER_MANAGE: "–   –   –   –   –   –   –   –   A   –   –",
     Permission.PRIVACY_HANDLE: "–   –   –   –   –   –   –   –   A   –   R",
     Permission.BREAK_GLASS: "–   –   –   –   –   –   –   –   2   –   R",
+    Permission.SETTINGS_MANAGE: "–   –   –   –   –   –   –   –   A   –   R",
 }
 
 # Roles the table has no column for.

@@ -123,7 +123,8 @@ class ApiHandler(RequestHandler):
 
         Raises:
             Unauthenticated: We do not know who is asking.
-            Forbidden: They may not, or another site made their browser ask.
+            Forbidden: They may not, or another site made their browser ask, or the feature is
+                paused.
             StepUpRequired: They must prove it once more.
             RateLimited: They ask too often.
         """
@@ -132,7 +133,12 @@ class ApiHandler(RequestHandler):
         self._travel()
         if promise.access is Access.PUBLIC:
             await self.web.limits.hit(promise.rate, self.request.remote_ip or "")
-            return
+        else:
+            await self._let_in(promise)
+        if promise.flag:
+            await self.services.administration.flags.require(promise.flag)
+
+    async def _let_in(self, promise: Operation) -> None:
         person = await self.identify()
         await self.web.limits.hit(promise.rate, person.id)
         safe = self.request.method in SAFE_METHODS

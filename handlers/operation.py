@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter
 
+from domain.flags import FLAGS
 from domain.permissions import Permission
 from handlers.once import once
 from handlers.parsing import read_group, read_json, read_query
@@ -55,6 +56,7 @@ class Operation:
     Attributes:
         access: The permission, or which kind of account may call.
         rate: Endpoint class whose rate limit applies: ``public``, ``read``, ``write``, ….
+        flag: The feature flag that must be on, or empty.
         groups: Path groups in the order of the signature; the adapter is ``None`` for text.
         result: Serialises the answer; ``None`` for 204 and for ``Written``.
         produces: Content type of the answer.
@@ -67,6 +69,7 @@ class Operation:
     step_up: bool
     idempotent: bool
     rate: str
+    flag: str
     body: type[BaseModel] | None
     query: type[BaseModel] | None
     groups: Mapping[str, TypeAdapter[Any] | None]
@@ -95,6 +98,7 @@ def operation(
     step_up: bool = False,
     idempotent: bool | None = None,
     rate: str | None = None,
+    flag: str = "",
     produces: str = "application/json",
 ) -> Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[None]]]:
     """Declare an endpoint.
@@ -106,8 +110,11 @@ def operation(
         idempotent: Honour ``Idempotency-Key``. By default where the status is 201; say ``False``
             where the answer holds a secret, because answers are kept for a day.
         rate: Endpoint class for rate limits; by default ``public``, ``read`` or ``write``.
+        flag: A flag of ``domain.flags``; while it is off the answer is 403 ``feature_off``.
         produces: Content type, where the method returns ``Written``.
     """
+    if flag and flag not in FLAGS:
+        raise LookupError(f"no feature flag {flag!r} is declared")
 
     def declare(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[None]]:
         promise = _read(
@@ -118,6 +125,7 @@ def operation(
             idempotent=access is not PUBLIC
             and (status == 201 if idempotent is None else idempotent),
             rate=rate or _rate(access, method.__name__),
+            flag=flag,
             produces=produces,
         )
 

@@ -141,6 +141,7 @@ class PeopleExportHandler(ApiHandler):
     @operation(
         Permission.DIRECTORY_EXPORT,
         step_up=True,
+        flag="directory.export",
         rate="export",
         produces="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     )

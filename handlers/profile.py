@@ -182,7 +182,7 @@ class MyChangesHandler(ApiHandler):
             ProfileChangeView.of(change, profile.reveal(change, by=self.user)) for change in changes
         ]
 
-    @operation(SIGNED_IN, status=201)
+    @operation(SIGNED_IN, status=201, flag="profile.change")
     async def post(self, body: ProfileChangeDraft) -> ProfileChangeView:
         """Ask for another work unit, post or phone number; the old one stays until verified."""
         profile = self.services.house.profile

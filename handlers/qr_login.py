@@ -52,7 +52,7 @@ class VouchView(BaseModel):
 class QrLoginsHandler(EntryHandler):
     """``/api/v1/qr-logins``."""
 
-    @operation(PUBLIC, status=201)
+    @operation(PUBLIC, status=201, flag="login.qr")
     async def post(self) -> QrView:
         """Make a code for this browser; it is good for two minutes."""
         code = await self.identity.qr.create(device=self.device())
@@ -88,7 +88,7 @@ class QrScanHandler(EntryHandler):
 class QrConfirmHandler(EntryHandler):
     """``/api/v1/qr-logins/{attempt_id}/confirm``."""
 
-    @operation(SIGNED_IN)
+    @operation(SIGNED_IN, flag="login.qr")
     async def post(self, attempt_id: str) -> VouchView:
         """Let the PC in."""
         return _view(await self.identity.qr.confirm(attempt_id, by=self.user))

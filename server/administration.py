@@ -7,6 +7,7 @@ from domain.administration import Administration
 from domain.audit_desk import AuditDesk
 from domain.breakglass import BreakGlassService
 from domain.deadlines import Deadlines
+from domain.flags import FlagService
 from domain.grants import GrantService
 from domain.identity.services import Identity
 from domain.roster_import import RosterImport, RosterPorts
@@ -15,6 +16,7 @@ from domain.rules import RuleBook
 from domain.workdays import WorkCalendar
 from server.ground import Ground
 from storage.account_desk import DeskStore
+from storage.flags import FlagStore
 from storage.identity import AccountStore
 from storage.organisation import OrganisationStore
 from storage.people import PeopleStore
@@ -57,6 +59,7 @@ def build_administration(
         break_glass=break_glass,
         calendar=calendar,
         deadlines=Deadlines(rules, calendar),
+        flags=FlagService(FlagStore(db), audit=audit, bus=ground.bus, clock=clock, new_id=new_id),
         grants=grants,
         roster=RosterImport(ports, clock=clock, new_id=new_id),
         rule_changes=RuleService(RuleStore(db), rules, audit=audit, clock=clock, new_id=new_id),

@@ -11,6 +11,7 @@ from tornado.web import RequestHandler
 from handlers import (
     devices,
     files,
+    flags,
     identity,
     organisation,
     people,
@@ -26,6 +27,7 @@ from handlers import (
 )
 from handlers.admin import accounts, breakglass, credentials, grants, roster
 from handlers.admin import audit as admin_audit
+from handlers.admin import flags as admin_flags
 from handlers.admin import organisation as admin_organisation
 from handlers.admin import people as admin_people
 from handlers.admin import privacy as admin_privacy
@@ -40,6 +42,7 @@ VERBS = ("get", "head", "post", "put", "patch", "delete", "options")
 ROUTES: tuple[Route, ...] = (
     *accounts.ROUTES,
     *admin_audit.ROUTES,
+    *admin_flags.ROUTES,
     *admin_organisation.ROUTES,
     *admin_people.ROUTES,
     *admin_privacy.ROUTES,
@@ -50,6 +53,7 @@ ROUTES: tuple[Route, ...] = (
     *devices.ROUTES,
     *grants.ROUTES,
     *files.ROUTES,
+    *flags.ROUTES,
     *identity.ROUTES,
     *organisation.ROUTES,
     *people.ROUTES,

@@ -128,6 +128,8 @@ def _endpoint(route: Route, verb: str, promise: Operation, named: Named) -> Json
         answer["x-permission"] = promise.access.value
     elif promise.access is not PUBLIC:
         answer["x-access"] = promise.access.value
+    if promise.flag:
+        answer["x-flag"] = promise.flag
     if promise.step_up:
         answer["x-step-up"] = True
     if promise.idempotent:
