@@ -20,6 +20,7 @@ _DEPUTIES = "代表法（2025-03-11 修正文本）第{}条"
 _ORGANIC = "地方组织法（2022 文本）第{}条"
 _CHONGQING = "参照重庆市代表建议工作条例（2017 文本）第{}条"
 _PRACTICE = "工作惯例，法规未作规定"
+_PRODUCT = "产品所定，法规未作规定"
 
 _SHIPPED = date(2016, 1, 1)
 """From when shipped rows hold here: before anything this hub can know of."""
@@ -98,6 +99,13 @@ _ROWS: tuple[tuple[str, Value, Unit, str, str], ...] = (
     ("absence.unapproved", 2, _C, _DEPUTIES.format(62), "未经批准缺席会议次数达到即提醒工作人员"),
     ("privacy.request", 15, Unit.DAYS, "个人信息保护法第50条；期限为产品所定", "处理个人信息请求"),
     ("record.log", 6, _M, "网络安全法（2016 文本）第21条", "网络日志留存时间下限"),
+    # Notices.
+    ("notice.nudge.every", 60, Unit.MINUTES, _PRODUCT, "对同一通知两次催办的最短间隔"),
+    ("notice.review.kinds", ("公告", "系统通知"), Unit.CHOICES, _PRODUCT,
+     "须由另一人审批的通知种类"),
+    ("notice.urgent.share", "1/2", _F, _PRODUCT,
+     "紧急通知的接收代表达到全体代表的此比例，即按“发至全体”由两人审批"),
+    ("ladder.ack", 10, _C, _PRODUCT, "推送后多少秒没有回执即走下一级"),
     # PRODUCT.md §2.1: no legal votes on phones.
     ("poll.binding", False, Unit.FLAG, "产品定型：手机不承担法定表决", "不可更改"),
 )  # fmt: skip
