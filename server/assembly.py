@@ -46,6 +46,7 @@ from storage.files import FileStore
 from storage.grants import GrantStore, ScopeStore
 from storage.idempotency import IdempotencyRows
 from storage.inspection import FileInspector
+from storage.notices.personal import ReceiptData
 from storage.personal_office import FileData, GlassData, GrantData
 from storage.rules import RuleStore
 
