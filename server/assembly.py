@@ -144,7 +144,7 @@ def build(ground: Ground, neighbours: Neighbours) -> Services:
     )
     identity = build_identity(ground, neighbours, granting=grants, glasses=break_glass)
     rules = RuleBook(RuleStore(db), clock=clock, shipped=shipped_rules())
-    keepers = (GrantData(db, grants), GlassData(db), FileData(db))
+    keepers = (GrantData(db, grants), GlassData(db), FileData(db), ReceiptData(db))
     house = build_house(
         ground, identity.accounts, rules, archive=identity.policy.archive, keepers=keepers
     )
