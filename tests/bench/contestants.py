@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -158,4 +159,39 @@ NCHAN = Contestant(
     "nginx nchan", _nchan, ["--path", "/sub", "--settle", "1", "--pub-http", "/publish", *BODY]
 )
 
-PEER_LIST = (WEBSOCKETS, PYTHON_SOCKETIO, NODE_WS, NATS, NCHAN)
+
+def _centrifugo(port: int) -> Sequence[str] | None:
+    binary = installed(PEERS / "centrifugo")
+    if binary is None:
+        return None
+    room = {"name": "room", "history_size": 100, "history_ttl": "300s"}
+    config = BUILD / f"centrifugo-{port}.json"
+    config.write_text(
+        json.dumps(
+            {
+                "client": {"insecure": True, "allowed_origins": ["*"]},
+                "channel": {
+                    "namespaces": [{**room, "force_recovery": True, "force_positioning": True}]
+                },
+                "http_api": {"insecure": True},
+                "http_server": {"address": "127.0.0.1", "port": str(port)},
+                "log": {"level": "error"},
+            }
+        )
+    )
+    return [str(binary), "-c", str(config)]
+
+
+CENTRIFUGO = Contestant(
+    "Centrifugo 6",
+    _centrifugo,
+    [
+        *hub_client()[:-4],
+        *("--pub-http", "/api/publish"),
+        *("--pub-body", '{"channel":"room:1","data":{"text":"%M"}}'),
+    ],
+    env={"GOMAXPROCS": "1"},
+)
+"""The same protocol, the same promises: history of 100, recovery and positions on, one core."""
+
+PEER_LIST = (CENTRIFUGO, WEBSOCKETS, PYTHON_SOCKETIO, NODE_WS, NATS, NCHAN)
