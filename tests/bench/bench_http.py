@@ -201,7 +201,8 @@ def load(server: Running, token: str, requests: int) -> tuple[float, float, floa
 
 async def call(port: int, token: str, requests: int) -> None:
     head = (
-        f"GET /api/v1/me HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n\r\n"
+        f"GET /api/v1/me HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+        f"Authorization: Bearer {token}\r\n\r\n"
     ).encode()
 
     async def caller() -> None:
