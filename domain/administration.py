@@ -8,6 +8,7 @@ from domain.account_desk import AccountDesk
 from domain.audit_desk import AuditDesk
 from domain.breakglass import BreakGlassService
 from domain.deadlines import Deadlines
+from domain.dictionaries import DictionaryService
 from domain.flags import FlagService
 from domain.grants import GrantService
 from domain.roster_import import RosterImport
@@ -25,6 +26,7 @@ class Administration:
     break_glass: BreakGlassService
     calendar: WorkCalendar
     deadlines: Deadlines
+    dictionaries: DictionaryService
     flags: FlagService
     grants: GrantService
     roster: RosterImport

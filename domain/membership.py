@@ -7,7 +7,7 @@ person are judged anew at once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol, TypeVar
 
 from domain.clock import Clock
@@ -38,6 +38,17 @@ class MemberRoster(Roster, Protocol):
         """Answer the active cards of a scope such as ``group:…``, by sort key."""
 
 
+class Words(Protocol):
+    """Knows the dictionaries."""
+
+    async def require(self, dictionary: str, codes: Collection[str], *, field: str) -> None:
+        """Do nothing if all codes can be chosen today.
+
+        Raises:
+            Invalid: One cannot.
+        """
+
+
 class MembershipService:
     """Moves people between the parts of the house; admins only."""
 
@@ -46,6 +57,7 @@ class MembershipService:
         roster: MemberRoster,
         house: OrganisationStore,
         watch: CardWatch,
+        words: Words,
         *,
         audit: AuditLog,
         bus: Bus,
@@ -54,6 +66,7 @@ class MembershipService:
         self._roster = roster
         self._house = house
         self._watch = watch
+        self._words = words
         self._audit = audit
         self._bus = bus
         self._clock = clock
@@ -193,6 +206,25 @@ class MembershipService:
         await self._check_flags(card, wanted - card.flags)
         change = {"flags": wanted}
         return await self._keep(card, change, by, "flags.set", f"person:{person_id}")
+
+    async def set_professions(
+        self, person_id: str, professions: tuple[str, ...], *, v: int, by: Person
+    ) -> Card:
+        """Say which fields somebody is at home in; one that was retired meanwhile may stay.
+
+        Raises:
+            NotFound: The person is not there.
+            Invalid: A new one is not offered by the dictionary ``profession``.
+            Conflict: The card is no longer at version ``v``.
+        """
+        card = await self._card(person_id, v=v, by=by)
+        wanted = tuple(dict.fromkeys(professions))
+        new = set(wanted) - set(card.professions)
+        await self._words.require("profession", new, field="professions")
+        if wanted == card.professions:
+            return card
+        obj = f"person:{person_id}"
+        return await self._keep(card, {"professions": wanted}, by, "professions.set", obj)
 
     async def correct(
         self, person_id: str, fields: Mapping[str, Any], *, v: int, by: Person

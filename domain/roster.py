@@ -44,6 +44,7 @@ class Card(BaseModel):
         mobile_h: Keyed hash by which a mobile number is found; never the number.
         mobile_enc: The mobile number as the vault sealed it for ``mobile_context(id)``.
         show_mobile: Whether the person lets other deputies see the mobile number.
+        professions: Codes of the dictionary ``profession``.
         photo: File id of the portrait, or empty.
         cls: Data class of the card without its C3 fields.
         v: Version as read; 0 for a card that is not stored yet.
@@ -70,6 +71,7 @@ class Card(BaseModel):
     show_mobile: bool = False
     email: str = ""
     flags: frozenset[Flag] = frozenset()
+    professions: tuple[str, ...] = ()
     state: CardState = CardState.ACTIVE
     photo: str = ""
     cls: DataClass = DataClass.C1

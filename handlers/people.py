@@ -57,6 +57,7 @@ class CardView(BaseModel):
     office_phone: str
     email: str
     flags: list[Flag]
+    professions: list[str]
     photo: str
     state: CardState
 
@@ -162,7 +163,11 @@ class PeopleExportHandler(ApiHandler):
 
 def _fields(card: Card) -> dict[str, Any]:
     fields = card.model_dump(include=set(CardView.model_fields))
-    return fields | {"flags": sorted(card.flags), "committee_ids": list(card.committee_ids)}
+    return fields | {
+        "flags": sorted(card.flags),
+        "committee_ids": list(card.committee_ids),
+        "professions": list(card.professions),
+    }
 
 
 ROUTES = [

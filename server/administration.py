@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from domain.account_desk import AccountDesk
 from domain.administration import Administration
 from domain.audit_desk import AuditDesk
 from domain.breakglass import BreakGlassService
 from domain.deadlines import Deadlines
+from domain.dictionaries import DictionaryService
 from domain.flags import FlagService
 from domain.grants import GrantService
 from domain.identity.services import Identity
@@ -25,14 +28,22 @@ from storage.rules import RuleStore
 from storage.workdays import WorkdayStore, national_days
 
 
+class Books(NamedTuple):
+    """What is looked up everywhere: the rules of the congress and the dictionaries."""
+
+    rules: RuleBook
+    lists: DictionaryService
+
+
 def build_administration(
     ground: Ground,
     identity: Identity,
     grants: GrantService,
     break_glass: BreakGlassService,
-    rules: RuleBook,
+    books: Books,
 ) -> Administration:
     """Construct everything about administration that the login does not need before."""
+    rules, lists = books
     db, audit, clock, new_id = ground.db, ground.audit, ground.clock, ground.new_id
     ports = RosterPorts(
         store=RosterStore(db),
@@ -59,6 +70,7 @@ def build_administration(
         break_glass=break_glass,
         calendar=calendar,
         deadlines=Deadlines(rules, calendar),
+        dictionaries=lists,
         flags=FlagService(FlagStore(db), audit=audit, bus=ground.bus, clock=clock, new_id=new_id),
         grants=grants,
         roster=RosterImport(ports, clock=clock, new_id=new_id),

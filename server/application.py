@@ -10,6 +10,7 @@ from tornado.web import RequestHandler
 
 from handlers import (
     devices,
+    dictionaries,
     files,
     flags,
     identity,
@@ -27,6 +28,7 @@ from handlers import (
 )
 from handlers.admin import accounts, breakglass, credentials, grants, roster
 from handlers.admin import audit as admin_audit
+from handlers.admin import dictionaries as admin_dictionaries
 from handlers.admin import flags as admin_flags
 from handlers.admin import organisation as admin_organisation
 from handlers.admin import people as admin_people
@@ -42,6 +44,7 @@ VERBS = ("get", "head", "post", "put", "patch", "delete", "options")
 ROUTES: tuple[Route, ...] = (
     *accounts.ROUTES,
     *admin_audit.ROUTES,
+    *admin_dictionaries.ROUTES,
     *admin_flags.ROUTES,
     *admin_organisation.ROUTES,
     *admin_people.ROUTES,
@@ -51,6 +54,7 @@ ROUTES: tuple[Route, ...] = (
     *breakglass.ROUTES,
     *credentials.ROUTES,
     *devices.ROUTES,
+    *dictionaries.ROUTES,
     *grants.ROUTES,
     *files.ROUTES,
     *flags.ROUTES,

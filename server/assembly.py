@@ -10,6 +10,7 @@ import orjson
 
 from domain.breakglass import BreakGlassService
 from domain.clock import Clock, NewId, new_ulid, system_clock
+from domain.dictionaries import DictionaryService
 from domain.grants import GrantService
 from domain.rules import RuleBook
 from domain.rules_defaults import shipped_rules
@@ -24,7 +25,7 @@ from handlers.routing import Routes
 from server import health as health_routes
 from server import jobs, pages, upkeep
 from server.access import watch
-from server.administration import build_administration
+from server.administration import Books, build_administration
 from server.application import ROUTES, audit
 from server.config import Env, Settings
 from server.ground import Ground, lay
@@ -42,6 +43,7 @@ from server.upkeep import blob_store
 from server.web import HubApplication, RequestIds, reply_headers
 from storage.breakglass import GlassStore
 from storage.client import Database
+from storage.dictionaries import DictionaryStore
 from storage.files import FileStore
 from storage.grants import GrantStore, ScopeStore
 from storage.idempotency import IdempotencyRows
@@ -145,8 +147,9 @@ def build(ground: Ground, neighbours: Neighbours) -> Services:
     identity = build_identity(ground, neighbours, granting=grants, glasses=break_glass)
     rules = RuleBook(RuleStore(db), clock=clock, shipped=shipped_rules())
     keepers = (GrantData(db, grants), GlassData(db), FileData(db), ReceiptData(db))
+    lists = DictionaryService(DictionaryStore(db), rules, audit=audit, clock=clock)
     house = build_house(
-        ground, identity.accounts, rules, archive=identity.policy.archive, keepers=keepers
+        ground, identity.accounts, rules, lists, archive=identity.policy.archive, keepers=keepers
     )
     blobs = blob_store(ground.settings, db, clock=clock)
     files = FileService(
@@ -154,7 +157,9 @@ def build(ground: Ground, neighbours: Neighbours) -> Services:
     )
     todo = TodoService((house.profile, house.consents, house.erasure))
     return Services(
-        administration=build_administration(ground, identity, grants, break_glass, rules),
+        administration=build_administration(
+            ground, identity, grants, break_glass, Books(rules, lists)
+        ),
         files=files,
         house=house,
         identity=identity,

@@ -12,7 +12,7 @@ from domain.erasure import Accounts, Deadlines, ErasureService
 from domain.favourites import FavouriteService
 from domain.house import House
 from domain.identity.policy import LoginPolicy
-from domain.membership import MembershipService
+from domain.membership import MembershipService, Words
 from domain.organisation import OrganisationService
 from domain.preferences import PreferenceService
 from domain.privacy import ExportService, PersonalData
@@ -44,6 +44,7 @@ def build_house(
     ground: Ground,
     accounts: Accounts,
     rules: Deadlines,
+    words: Words,
     *,
     archive: timedelta = _POLICY.archive,
     keepers: Sequence[PersonalData] = (),
@@ -56,6 +57,7 @@ def build_house(
         ground: What services stand on.
         accounts: Ends accounts of people who are erased.
         rules: The clocks of the congress.
+        words: The dictionaries.
         archive: How long an ended account stays before it can be erased.
         keepers: Further keepers of personal data: each feature that has some.
         phones: Who keeps phone numbers beside roster and accounts.
@@ -99,7 +101,9 @@ def build_house(
             data, copies, box, audit=audit, bus=bus, clock=clock, new_id=new_id
         ),
         favourites=kept,
-        membership=MembershipService(people, parts, kept, audit=audit, bus=bus, clock=clock),
+        membership=MembershipService(
+            people, parts, kept, words, audit=audit, bus=bus, clock=clock
+        ),
         organisation=OrganisationService(parts, audit, clock=clock, new_id=new_id),
         preferences=PreferenceService(preferences, people, clock=clock),
         profile=ProfileService(

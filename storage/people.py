@@ -164,6 +164,7 @@ def _document(card: Card) -> dict[str, Any]:
         "cls": card.cls.value,
         "flags": sorted(flag.value for flag in card.flags),
         "committee_ids": list(card.committee_ids),
+        "professions": list(card.professions),
         "owner_id": card.owner_id,
         "audience": sorted(card.audience),
         "_t": search_terms(card.name),

@@ -37,6 +37,13 @@ class FlagsDraft(Draft):
     flags: Annotated[list[Flag], Field(max_length=len(Flag))]
 
 
+class ProfessionsDraft(Draft):
+    """The fields somebody is at home in: codes of the dictionary ``profession``."""
+
+    v: Version
+    professions: Annotated[list[Name], Field(max_length=5)]
+
+
 class MemberView(CardView):
     """A card as administrators see it, with its version."""
 
@@ -71,9 +78,24 @@ class FlagsHandler(ApiHandler):
         )
 
 
+class ProfessionsHandler(ApiHandler):
+    """``/api/v1/admin/people/{person_id}/professions``."""
+
+    @operation(Permission.ROSTER_MANAGE)
+    async def put(self, person_id: Id, body: ProfessionsDraft) -> MemberView:
+        """Say which fields somebody is at home in, in words of the dictionary ``profession``."""
+        members = self.services.house.membership
+        return MemberView.at(
+            await members.set_professions(
+                person_id, tuple(body.professions), v=body.v, by=self.user
+            )
+        )
+
+
 _PERSON = r"/api/v1/admin/people/(?P<person_id>[0-9A-Z]{26})"
 
 ROUTES = [
     route(_PERSON, PersonHandler),
     route(rf"{_PERSON}/flags", FlagsHandler),
+    route(rf"{_PERSON}/professions", ProfessionsHandler),
 ]

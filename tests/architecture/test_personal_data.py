@@ -30,6 +30,7 @@ OF_NOBODY = {
     "counter": "numbers",
     "delegation": "a part of the house",
     "demo": "invented people only, and never in production",
+    "dictionary": "words",
     "flag": "switches; ``changed_by`` is an act of office",
     "group": "a part of the house",
     "idempotency": "answers to one's own requests, gone after a day by an expiring index",
