@@ -62,6 +62,16 @@ export interface ExportReady {
   readonly job_id: string;
 }
 
+/** A feature was switched; ask `GET /api/v1/flags` after a gap. */
+export interface FlagChanged {
+  readonly id: string;
+  readonly type: 'flag';
+  readonly v: number;
+  readonly at: string;
+  readonly key: string;
+  readonly on: boolean;
+}
+
 /** A break-glass window was asked for, approved, opened, closed or refused. */
 export interface GlassMoved {
   readonly id: string;
@@ -81,6 +91,12 @@ export type GlassState = 'asked' | 'approved' | 'open' | 'closed' | 'refused';
 /** States of a role grant, PRODUCT.md §5 M10. */
 export type GrantState = 'asked' | 'granted' | 'ended' | 'refused';
 
+/** What sort of notice it is. */
+export type Kind = '会议通知' | '活动通知' | '公告' | '紧急通知' | '资料通知' | '系统通知';
+
+/** What is asked of the reader. */
+export type Mode = 'none' | 'read' | 'confirm';
+
 /** Who the connection belongs to, as the house sees them now. */
 export interface Myself {
   readonly id: string;
@@ -92,10 +108,94 @@ export interface Myself {
 /** Parameters of a method that takes none. */
 export type Nothing = Readonly<Record<string, never>>;
 
+/** A notice for everybody in a meeting has come. */
+export interface NoticeLive {
+  readonly id: string;
+  readonly type: 'notice.live';
+  readonly v: number;
+  readonly at: string;
+  readonly notice_id: string;
+  readonly priority: Priority;
+  readonly title: string;
+}
+
+/** A notice of one's own was approved, rejected, published or could not be. */
+export interface NoticeMoved {
+  readonly id: string;
+  readonly type: 'notice.state';
+  readonly v: number;
+  readonly at: string;
+  readonly notice_id: string;
+  readonly state: State;
+  readonly reason: string;
+}
+
+/** A notice has come; `supersedes` names the version it takes the place of. */
+export interface NoticeNew {
+  readonly id: string;
+  readonly type: 'notice.new';
+  readonly v: number;
+  readonly at: string;
+  readonly notice_id: string;
+  readonly kind: Kind;
+  readonly priority: Priority;
+  readonly title: string;
+  readonly mode: Mode;
+  readonly confirm_by: string | null;
+  readonly supersedes: string | null;
+}
+
+/** Somebody who has not read a notice is asked to (催办). */
+export interface NoticeNudged {
+  readonly id: string;
+  readonly type: 'notice.nudge';
+  readonly v: number;
+  readonly at: string;
+  readonly notice_id: string;
+  readonly priority: Priority;
+  readonly title: string;
+}
+
+/** A tombstone: take the notice off the screen and forget what it said. */
+export interface NoticeRecalled {
+  readonly id: string;
+  readonly type: 'notice.recalled';
+  readonly v: number;
+  readonly at: string;
+  readonly notice_id: string;
+  readonly reason: string;
+}
+
+/** How a notice would look, for its author alone. */
+export interface NoticeTested {
+  readonly id: string;
+  readonly type: 'notice.test';
+  readonly v: number;
+  readonly at: string;
+  readonly notice_id: string;
+  readonly kind: Kind;
+  readonly priority: Priority;
+  readonly title: string;
+}
+
+/** A notice no longer holds as it was: superseded by `by`, or expired. */
+export interface NoticeUpdated {
+  readonly id: string;
+  readonly type: 'notice.updated';
+  readonly v: number;
+  readonly at: string;
+  readonly notice_id: string;
+  readonly state: State;
+  readonly by: string | null;
+}
+
 /** The hub's clock, so that countdowns agree on every phone. */
 export interface Now {
   readonly now: string;
 }
+
+/** How far the notification ladder (PRODUCT.md §2.6) goes. */
+export type Priority = '普通' | '重要' | '紧急';
 
 /** A change of the receiver's profile was verified and is now on the card. */
 export interface ProfileApplied {
@@ -116,6 +216,21 @@ export interface ProfileRefused {
   readonly v: number;
   readonly at: string;
   readonly field: ProfileField;
+}
+
+/** How far a notice has come; at most once a second, and only when it changed. On the staff channel of the meeting it belongs to, otherwise on its author's. */
+export interface ReceiptCounted {
+  readonly id: string;
+  readonly type: 'receipt.count';
+  readonly v: number;
+  readonly at: string;
+  readonly notice_id: string;
+  readonly total: number;
+  readonly pushed: number;
+  readonly delivered: number;
+  readonly read: number;
+  readonly confirmed: number;
+  readonly failed: number;
 }
 
 /** What a person is to the hub. One person may hold several roles, each with its scopes. */
@@ -151,6 +266,9 @@ export interface SessionRevoked {
   readonly reason: string;
 }
 
+/** States of a notice, F02. */
+export type State = 'draft' | 'in_review' | 'rejected' | 'approved' | 'scheduled' | 'published' | 'superseded' | 'recalled' | 'expired';
+
 /** Something was added to or taken from the receiver's list; ask for it again. */
 export interface TodoChanged {
   readonly id: string;
@@ -159,10 +277,20 @@ export interface TodoChanged {
   readonly at: string;
 }
 
+/** How many notices wait unread; `read` lists those that were just read somewhere. */
+export interface Unread {
+  readonly id: string;
+  readonly type: 'unread';
+  readonly v: number;
+  readonly at: string;
+  readonly count: number;
+  readonly read: readonly (string)[];
+}
+
 /** What may be heard, by namespace. */
 export interface ChannelEvents {
   /** 一个人的全部私人消息，连接时由服务器订阅。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
-  user: AccountChanged | GlassMoved | CardChanged | DeviceNew | ExportReady | ProfileApplied | ProfileRefused | RoleChanged | SessionRevoked | TodoChanged;
+  user: AccountChanged | GlassMoved | CardChanged | DeviceNew | ExportReady | NoticeNew | NoticeNudged | NoticeRecalled | NoticeMoved | NoticeTested | NoticeUpdated | ProfileApplied | ProfileRefused | ReceiptCounted | RoleChanged | SessionRevoked | TodoChanged | Unread;
   /** 一个代表团。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
   deleg: never;
   /** 一个代表小组。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
@@ -172,9 +300,9 @@ export interface ChannelEvents {
   /** 常委会组成人员及其工作人员。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
   npcsc: never;
   /** 一次会议的全体参加人员。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
-  mtg: never;
+  mtg: NoticeLive | NoticeRecalled;
   /** 一次会议的会务人员。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
-  mtgstaff: never;
+  mtgstaff: ReceiptCounted;
   /** 一次会议的会场屏幕。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
   mtgscreen: never;
   /** 互动专区的一个房间。断线可补齐（保留 10000 条 / 24 小时）；可查看在线人员；跟不上时退订后续传。 */
@@ -190,7 +318,7 @@ export interface ChannelEvents {
   /** 人大新闻。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
   news: never;
   /** 系统通知：维护、刷新、功能开关。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
-  sys: never;
+  sys: FlagChanged;
   /** 统计指标。只保留最新。 */
   dash: GlassMoved | DirectoryExported;
   /** 运行状态、告警、巡检。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
