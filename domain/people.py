@@ -13,7 +13,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict
 
 from domain.errors import Forbidden
-from domain.permissions import Permission, Reach, Right, Role, right
+from domain.permissions import DEVICE_ROLES, Permission, Reach, Right, Role, right
 
 
 class AccountState(StrEnum):
@@ -91,6 +91,11 @@ class Person(BaseModel):
     def roles(self) -> frozenset[Role]:
         """The roles in force."""
         return frozenset(grant.role for grant in self.grants)
+
+    @property
+    def is_device(self) -> bool:
+        """Whether it is no person but a screen or a scanner."""
+        return not self.roles.isdisjoint(DEVICE_ROLES)
 
     def rights(self, permission: Permission) -> Iterator[tuple[Grant, Right]]:
         """Yield each grant that gives the permission, with how far it goes."""

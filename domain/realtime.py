@@ -6,14 +6,17 @@ minutes, and a client asks for another before that (REALTIME.md §8.4).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from domain.clock import Clock
+from domain.errors import UpstreamDown
 from domain.people import Person
+
+T = TypeVar("T")
 
 TOKEN_LIFE = timedelta(minutes=10)
 AUDIENCE = "hub"
@@ -35,12 +38,58 @@ class TokenSigner(Protocol):
         """Answer the claims as a signed JWT."""
 
 
-class RealtimeService:
-    """Lets people onto the hub."""
+class StreamPosition(BaseModel):
+    """Where a channel's stream stands: a client that subscribes from here misses nothing after."""
 
-    def __init__(self, signer: TokenSigner, *, clock: Clock) -> None:
+    model_config = ConfigDict(frozen=True)
+
+    offset: int
+    epoch: str
+
+
+class Positions(Protocol):
+    """Knows where streams stand."""
+
+    async def position(self, channel: str) -> StreamPosition:
+        """Answer where a channel's stream stands now.
+
+        Raises:
+            UpstreamDown: The broker does not answer.
+        """
+
+
+class Snapshot(BaseModel, Generic[T]):
+    """What a live view showed, and the position from which to go on.
+
+    ``position`` is ``None`` while the broker is away: the state is true, and to be asked for again.
+    """
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    state: T
+    position: StreamPosition | None
+
+
+class RealtimeService:
+    """Lets people onto the hub, and tells where to begin to listen."""
+
+    def __init__(self, signer: TokenSigner, positions: Positions, *, clock: Clock) -> None:
         self._signer = signer
+        self._positions = positions
         self._clock = clock
+
+    async def snapshot(self, channel: str, read: Callable[[], Awaitable[T]]) -> Snapshot[T]:
+        """Read a state together with the position of the channel that tells how it changes.
+
+        The position is taken before the state is read: an event that came in between is in both,
+        and a client that keeps the newest ``v`` of everything is not troubled by it. The other way
+        round it would be in neither.
+        """
+        try:
+            position = await self._positions.position(channel)
+        except UpstreamDown:
+            position = None
+        return Snapshot(state=await read(), position=position)
 
     def now(self) -> datetime:
         """Answer the hub's time."""

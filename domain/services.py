@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from domain.administration import Administration
+from domain.device_tokens import DeviceTokenService
+from domain.hall.services import HallServices
 from domain.house import House
 from domain.identity.services import Identity
 from domain.people import Person
@@ -44,7 +46,9 @@ class Services:
     """Everything a handler may ask for; sorted by name."""
 
     administration: Administration
+    device_tokens: DeviceTokenService
     files: FileService
+    hall: HallServices
     house: House
     identity: Identity
     realtime: RealtimeService

@@ -260,6 +260,9 @@ def require(person: Person, access: Permission | Access, *, safe: bool) -> None:
     """
     if isinstance(access, Permission):
         person.require(access)
+    elif person.is_device:
+        # What is open to everybody who is signed in is open to people, not to things.
+        raise Forbidden("设备令牌不能进行此操作")
     elif access is Access.SIGNED_IN:
         looks_only = safe and person.state is AccountState.SUSPENDED
         if person.state is not AccountState.ACTIVE and not looks_only:

@@ -8,12 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from domain.errors import Forbidden
 from domain.people import Person
+from domain.realtime import StreamPosition
 from domain.services import Services
 from realtime.policy import Policy
+
+
+class First(NamedTuple):
+    """What a subscriber is shown first: JSON text, and where the stream stood before."""
+
+    data: bytes
+    position: StreamPosition | None
 
 
 class Channel:
@@ -24,12 +32,15 @@ class Channel:
         single: There is one channel, and it has no key.
         summary: One line for the catalogue.
         policy: What the channel can do (``realtime.policy.Policy``).
+        for_devices: Screens and scanners may ask to listen; elsewhere they are turned away before
+            the channel is asked.
     """
 
     name: ClassVar[str]
     single: ClassVar[bool] = False
     summary: ClassVar[str] = ""
     policy: ClassVar[Policy] = Policy()
+    for_devices: ClassVar[bool] = False
 
     def __init__(self, services: Services) -> None:
         self.services = services
@@ -37,6 +48,13 @@ class Channel:
     async def may_listen(self, person: Person, key: str) -> bool:
         """Tell whether a person may listen; asked at subscribing, and when rights change."""
         return False
+
+    async def first(self, person: Person, key: str) -> First | None:
+        """Answer what comes with the reply to whoever begins to listen; by default nothing.
+
+        What was published after the position is sent with the reply too.
+        """
+        return None
 
     async def say(self, person: Person, key: str, data: bytes) -> bytes:
         """Let a person publish, and answer the JSON text that is passed on.

@@ -11,7 +11,8 @@ from typing import ClassVar
 from domain.people import AccountState, Flag, Person
 from domain.permissions import Permission, Role
 from domain.visibility import duty_scopes, member_scopes
-from handlers.channel import Channel
+from handlers.channel import Channel, First
+from handlers.hall import HallView, hall_fields
 from realtime.policy import Overflow, Policy
 
 _DAY = 24 * 3600.0
@@ -106,6 +107,14 @@ class MeetingChannel(MemberChannel):
     name = "mtg"
     summary = "一次会议的全体参加人员"
 
+    async def may_listen(self, person: Person, key: str) -> bool:
+        """Whoever takes part, and the staff."""
+        if not _acts(person):
+            return False
+        if await super().may_listen(person, key):
+            return True
+        return await self.services.hall.console.follows(person, key)
+
 
 class PermissionChannel(Channel):
     """Whoever holds a permission over the thing itself."""
@@ -128,19 +137,37 @@ class MeetingStaffChannel(PermissionChannel):
     permission = Permission.CONSOLE_RUN
     scope = "mtg"
 
+    async def may_listen(self, person: Person, key: str) -> bool:
+        """Staff of the meeting, or of the session or committee it belongs to."""
+        if not _acts(person):
+            return False
+        if await super().may_listen(person, key):
+            return True
+        return await self.services.hall.console.drives(person, key)
+
 
 class MeetingScreenChannel(Channel):
     """``mtgscreen:{id}``: screens in the hall, by device token."""
 
     name = "mtgscreen"
-    summary = "一次会议的会场屏幕"
+    summary = "一次会议的会场屏幕；订阅的应答带有当前状态"
     policy = LOSSLESS
+    for_devices = True
 
     async def may_listen(self, person: Person, key: str) -> bool:
         """Screens of that meeting."""
         return any(
             grant.role is Role.SCREEN and f"mtg:{key}" in grant.scopes for grant in person.grants
         )
+
+    async def first(self, person: Person, key: str) -> First | None:
+        """The live state: a screen may call nothing, so it comes with the reply."""
+        console = self.services.hall.console
+        taken = await self.services.realtime.snapshot(
+            f"{self.name}:{key}", lambda: console.shown(key)
+        )
+        view = HallView(**hall_fields(*taken.state))
+        return First(view.model_dump_json().encode(), taken.position)
 
 
 class RoomChannel(MemberChannel):

@@ -15,6 +15,7 @@ import orjson
 from pydantic import BaseModel
 
 from domain.clock import NewId
+from domain.device_tokens import PREFIX as DEVICE
 from domain.errors import DomainError, Unauthenticated
 from domain.people import AccountState, Person
 from domain.services import Services
@@ -25,6 +26,7 @@ from handlers.routing import route
 from handlers.rpc import Dispatcher, Method, Nothing, rpc
 from realtime import codes
 from realtime.authority import Ask, Grant, Identity
+from realtime.broker import Position
 from realtime.policy import Policy
 from realtime.tokens import BadToken, TokenExpired, Verifier
 
@@ -113,7 +115,12 @@ class ProductAuthority:
         return None if found is None else found[0].policy
 
     async def connect(self, ask: Ask) -> Identity:
-        """Find the login session behind a connection token, a bearer token or the cookie."""
+        """Find the login session behind a connection token, a bearer token or the cookie.
+
+        A screen gives its device token in the place of a connection token.
+        """
+        if ask.token.startswith(DEVICE):
+            return await self._login(ask.token)
         if ask.token:
             session_id, expire_at = self._read(ask.token, hang_up_expired=False)
             person = await self._speaking(session_id)
@@ -121,11 +128,7 @@ class ProductAuthority:
         token = _login_token(ask)
         if not token:
             raise codes.HangUp(codes.BAD_PROTOCOL)
-        try:
-            person = await self._services.sessions.whois(token)
-        except Unauthenticated as error:
-            raise codes.HangUp(codes.INVALID_TOKEN) from error
-        return _identity(person, 0)
+        return await self._login(token)
 
     async def refresh(self, identity: Identity, token: str) -> Identity:
         """Take a fresh connection token of the same person."""
@@ -142,9 +145,9 @@ class ProductAuthority:
             raise codes.Refused(codes.UNKNOWN_CHANNEL)
         kind, key = found
         person = await self._speaking(identity.session)
-        if not await kind.may_listen(person, key):
+        if not await _may_listen(kind, person, key):
             raise codes.Refused(codes.PERMISSION_DENIED)
-        return Grant()
+        return await _granted(kind, person, key)
 
     async def sub_refresh(self, identity: Identity, channel: str, token: str) -> Grant:
         """Subscriptions last until rights change; there is nothing to renew."""
@@ -159,7 +162,7 @@ class ProductAuthority:
             person = await self._services.sessions.recognise(identity.session, anew=True)
         except Unauthenticated:
             return False
-        return await found[0].may_listen(person, found[1])
+        return await _may_listen(found[0], person, found[1])
 
     async def publish(
         self, identity: Identity, channel: str, data: bytes, *, subscribed: bool
@@ -203,6 +206,13 @@ class ProductAuthority:
             return False
         return True
 
+    async def _login(self, token: str) -> Identity:
+        try:
+            person = await self._services.sessions.whois(token)
+        except Unauthenticated as error:
+            raise codes.HangUp(codes.INVALID_TOKEN) from error
+        return _identity(person, 0)
+
     async def _speaking(self, session_id: str) -> Person:
         try:
             return await self._services.sessions.recognise(session_id)
@@ -229,9 +239,26 @@ def _identity(person: Person, expire_at: float) -> Identity:
         user=person.id,
         info=orjson.dumps({"name": person.name}),
         expire_at=expire_at,
-        channels={f"user:#{person.id}": Grant()},
+        channels={} if person.is_device else {f"user:#{person.id}": Grant()},
         session=person.session_id,
     )
+
+
+async def _may_listen(kind: Channel, person: Person, key: str) -> bool:
+    if person.is_device and not kind.for_devices:
+        return False
+    return await kind.may_listen(person, key)
+
+
+async def _granted(kind: Channel, person: Person, key: str) -> Grant:
+    try:
+        first = await kind.first(person, key)
+    except DomainError as error:
+        raise codes.Refused(codes.PERMISSION_DENIED) from error
+    if first is None:
+        return Grant()
+    at = first.position
+    return Grant(data=first.data, since=None if at is None else Position(at.offset, at.epoch))
 
 
 def _require_listening(*, subscribed: bool) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from realtime.broker import Position
 from realtime.policy import Policy
 
 
@@ -49,12 +50,16 @@ class Grant:
         data: JSON text for the subscriber, in the reply.
         expire_at: Seconds since 1970 after which leave must be renewed, 0 for never.
         policy: Options in place of the channel's own, for a token that overrides them.
+        since: Where the stream stood before ``data`` was read. A subscriber that asks for nothing
+            in particular is sent what came after it with the reply, so that data and publications
+            together miss nothing.
     """
 
     chan_info: bytes = b""
     data: bytes = b""
     expire_at: float = 0
     policy: Policy | None = None
+    since: Position | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

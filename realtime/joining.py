@@ -24,6 +24,7 @@ from realtime.subscription import Subscription
 
 if TYPE_CHECKING:
     from realtime.connection import Connection
+    from realtime.hub import Hub
 
 
 async def subscribe(
@@ -85,7 +86,9 @@ async def join(
         await hub.enter(subscription)
         if policy.presence:
             await hub.broker.add_presence(channel, subscription.info, ttl=hub.timing.presence_ttl)
-        verdict = await _read(connection, request, policy) if subscription.positioned else None
+        verdict = None
+        if subscription.positioned:
+            verdict = await _read(connection, request, policy, grant.since)
     except BaseException:
         hub.leave(subscription)
         raise
@@ -138,10 +141,15 @@ async def _recoverable(
 
 
 async def _read(
-    connection: Connection, request: messages.SubscribeRequest, policy: Policy
+    connection: Connection,
+    request: messages.SubscribeRequest,
+    policy: Policy,
+    since: Position | None,
 ) -> Verdict:
     """Read what the client missed, or only where the stream stands."""
     hub, asked = connection.hub, Position(request.offset, request.epoch)
+    if since is not None and not request.recover:
+        return await _read_since(hub, request.channel, policy, since)
     if policy.recovery is Recovery.CACHE and (request.recover or policy.auto_recover):
         latest, top = await hub.broker.history(
             request.channel, policy.retention, limit=1, reverse=True
@@ -154,6 +162,21 @@ async def _read(
         request.channel, policy.retention, since=asked, limit=MAX_RECOVERED
     )
     return recovery.judge_stream(asked, missed, top, budget=hub.limits.queue // 2)
+
+
+async def _read_since(hub: Hub, channel: str, policy: Policy, since: Position) -> Verdict:
+    """Read what came after the state that goes with the reply.
+
+    Raises:
+        Refused: There was more than one reply can hold: ask again (100).
+    """
+    came, top = await hub.broker.history(
+        channel, policy.retention, since=since, limit=MAX_RECOVERED
+    )
+    verdict = recovery.judge_stream(since, came, top, budget=hub.limits.queue // 2)
+    if not verdict.recovered:
+        raise codes.Refused(codes.INTERNAL)
+    return verdict
 
 
 @dataclass(slots=True)

@@ -8,13 +8,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from realtime.broker import BrokerDown
+from realtime import codes
+from realtime.broker import BrokerDown, Position
 
 if TYPE_CHECKING:
     from realtime.hub import Hub
 
 SECOND_LOOK = 1.0
 """Seconds a message may take from the stream to this process before it counts as lost."""
+
+
+async def top(hub: Hub, channel: str) -> Position:
+    """Answer where a channel's stream stands now, whether anybody listens on it or not.
+
+    Raises:
+        Refused: There is no such namespace (102), or it keeps nothing to stand in (108).
+        BrokerDown: The broker does not answer.
+    """
+    policy = hub.authority.policy(channel)
+    if policy is None:
+        raise codes.Refused(codes.UNKNOWN_CHANNEL)
+    if not policy.retention.keeps:
+        raise codes.Refused(codes.NOT_AVAILABLE)
+    _, position = await hub.broker.history(channel, policy.retention, limit=0)
+    return position
 
 
 async def check(hub: Hub) -> None:

@@ -9,10 +9,12 @@ from collections.abc import Iterable
 from tornado.web import RequestHandler
 
 from handlers import (
+    device_tokens,
     devices,
     dictionaries,
     files,
     flags,
+    hall,
     identity,
     organisation,
     people,
@@ -53,10 +55,12 @@ ROUTES: tuple[Route, ...] = (
     *admin_workdays.ROUTES,
     *breakglass.ROUTES,
     *credentials.ROUTES,
+    *device_tokens.ROUTES,
     *devices.ROUTES,
     *dictionaries.ROUTES,
     *grants.ROUTES,
     *files.ROUTES,
+    *hall.ROUTES,
     *flags.ROUTES,
     *identity.ROUTES,
     *organisation.ROUTES,

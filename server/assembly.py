@@ -10,6 +10,7 @@ import orjson
 
 from domain.breakglass import BreakGlassService
 from domain.clock import Clock, NewId, new_ulid, system_clock
+from domain.device_tokens import Admittance
 from domain.dictionaries import DictionaryService
 from domain.grants import GrantService
 from domain.rules import RuleBook
@@ -29,6 +30,7 @@ from server.administration import Books, build_administration
 from server.application import ROUTES, audit
 from server.config import Env, Settings
 from server.ground import Ground, lay
+from server.hall import build_device_tokens, build_hall
 from server.health import Health
 from server.house import build_house
 from server.identity import build_identity
@@ -156,15 +158,18 @@ def build(ground: Ground, neighbours: Neighbours) -> Services:
         FileStore(db, blobs, clock), blobs, FileInspector(), clock=clock, new_id=new_id
     )
     todo = TodoService((house.profile, house.consents, house.erasure))
+    device_tokens = build_device_tokens(ground)
     return Services(
         administration=build_administration(
             ground, identity, grants, break_glass, Books(rules, lists)
         ),
+        device_tokens=device_tokens,
         files=files,
+        hall=build_hall(ground),
         house=house,
         identity=identity,
         realtime=realtime_service(ground),
-        sessions=identity.sessions,
+        sessions=Admittance(identity.sessions, device_tokens),
         todo=todo,
     )
 

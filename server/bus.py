@@ -17,6 +17,7 @@ import structlog
 
 from domain.errors import UpstreamDown
 from domain.events import Event
+from domain.realtime import StreamPosition
 from storage.outbox import Message, Outbox
 
 _log = structlog.get_logger("daibiao.bus")
@@ -45,6 +46,13 @@ class LiveHub(Protocol):
 
     async def recheck(self, user: str) -> None:
         """Judge every subscription of a user anew, on every process."""
+
+    async def position(self, channel: str) -> StreamPosition:
+        """Answer where a channel's stream stands now.
+
+        Raises:
+            UpstreamDown: The broker does not answer.
+        """
 
 
 Word = Callable[[LiveHub], Awaitable[None]]
@@ -89,9 +97,19 @@ class HubBus:
             UpstreamDown: The broker does not answer, or there is no hub in this process.
         """
         if self._hub is None:
-            raise UpstreamDown("实时通道尚未就绪", upstream="broker")
+            raise _not_ready()
         body = message.body
         await self._hub.publish(body["channel"], body["data"].encode(), idempotency_key=body["id"])
+
+    async def position(self, channel: str) -> StreamPosition:
+        """Answer where a channel's stream stands now; ``domain.realtime.Positions``.
+
+        Raises:
+            UpstreamDown: The broker does not answer, or there is no hub in this process.
+        """
+        if self._hub is None:
+            raise _not_ready()
+        return await self._hub.position(channel)
 
     async def disconnect(self, person_id: str, *, code: int, reason: str) -> None:
         """Close every connection of a person, on every process."""
@@ -131,3 +149,7 @@ class HubBus:
                 else:
                     self._waiting.popleft()
             self._work.clear()
+
+
+def _not_ready() -> UpstreamDown:
+    return UpstreamDown("实时通道尚未就绪", upstream="broker")

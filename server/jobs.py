@@ -57,6 +57,7 @@ def rows(services: Services) -> tuple[Job, ...]:
         Job(name="exports.make", every=2 * second, run=house.exports.run_next),
         Job(name="grants.count", every=minute, run=desk.grants.count_administrators),
         Job(name="grants.expire", every=second, run=desk.grants.expire),
+        Job(name="hall.announce", every=2 * second, run=services.hall.board.catch_up),
         Job(name="logins.sweep", every=10 * minute, run=services.identity.sweep.run),
         Job(name="profile.apply", every=minute, run=house.profile.resume),
         Job(name="workdays.seed", every=1440 * minute, run=desk.calendar.seed),

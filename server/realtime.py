@@ -14,14 +14,14 @@ from typing import Any
 import jwt
 
 from domain.errors import UpstreamDown
-from domain.realtime import AUDIENCE, RealtimeService
+from domain.realtime import AUDIENCE, RealtimeService, StreamPosition
 from domain.services import Services
 from handlers.channels import CHANNELS
 from handlers.realtime import ProductAuthority
 from handlers.realtime_routes import realtime_routes
 from handlers.routing import Route, bare
 from handlers.upgrade import Entrance
-from realtime import codes, control
+from realtime import codes, control, positions
 from realtime.broker import Broker, BrokerDown
 from realtime.hub import Clocks, Hub
 from realtime.memory import MemoryBroker
@@ -77,7 +77,7 @@ class Live:
         try:
             await self._hub.publish(channel, data, idempotency_key=idempotency_key)
         except BrokerDown as error:
-            raise UpstreamDown("实时通道暂时不可用", upstream="redis") from error
+            raise _away() from error
 
     async def disconnect(
         self, *, user: str = "", session: str = "", code: int, reason: str
@@ -90,17 +90,29 @@ class Live:
         """Judge every subscription of a user anew, on every process."""
         await self._tell(control.Recheck(control.Target(user=user)))
 
+    async def position(self, channel: str) -> StreamPosition:
+        """Answer where a channel's stream stands now."""
+        try:
+            top = await positions.top(self._hub, channel)
+        except BrokerDown as error:
+            raise _away() from error
+        return StreamPosition(offset=top.offset, epoch=top.epoch)
+
     async def _tell(self, word: control.Word) -> None:
         try:
             await control.tell(self._hub, word)
         except BrokerDown as error:
             control.apply(self._hub, word)
-            raise UpstreamDown("实时通道暂时不可用", upstream="redis") from error
+            raise _away() from error
+
+
+def _away() -> UpstreamDown:
+    return UpstreamDown("实时通道暂时不可用", upstream="redis")
 
 
 def realtime_service(ground: Ground) -> RealtimeService:
     """Answer the use case that lets people onto the hub."""
-    return RealtimeService(Signer(_secret(ground)), clock=ground.clock)
+    return RealtimeService(Signer(_secret(ground)), ground.bus, clock=ground.clock)
 
 
 async def build_realtime(ground: Ground, services: Services, stack: AsyncExitStack) -> Realtime:

@@ -222,7 +222,7 @@ def sign_in_by_hand() -> Callable:
                 updated_by="system",
             )
             assert await AccountStore(ground.db).add(account)
-            opened = await hub.services.sessions.open(
+            opened = await hub.services.identity.sessions.open(
                 person_id, method="password", device=DeviceSeen(key="test")
             )
             return opened.token
