@@ -12,6 +12,15 @@ export interface AccountChanged {
 /** States of an account, PRODUCT.md §2.3. */
 export type AccountState = 'imported' | 'invited' | 'bound' | 'active' | 'locked' | 'suspended' | 'ended' | 'erased';
 
+/** The meeting has come to an item of its agenda, or to none. */
+export interface AgendaPointer {
+  readonly id: string;
+  readonly type: 'agenda.pointer';
+  readonly v: number;
+  readonly at: string;
+  readonly item_id: string | null;
+}
+
 /** Many failed attempts in a short time; `kind` says of what. It names nobody. */
 export interface AuthBurst {
   readonly id: string;
@@ -32,6 +41,19 @@ export interface CardChanged {
   readonly person_id: string;
 }
 
+/** A countdown was started, paused, prolonged or stopped; its end is on the hub's clock. */
+export interface CountdownChanged {
+  readonly id: string;
+  readonly type: 'countdown';
+  readonly v: number;
+  readonly at: string;
+  readonly status: Ticking;
+  readonly label: string;
+  readonly total_s: number;
+  readonly ends_at: string | null;
+  readonly left_ms: number | null;
+}
+
 /** Somebody logged in with a device that this person has not used before. */
 export interface DeviceNew {
   readonly id: string;
@@ -40,6 +62,17 @@ export interface DeviceNew {
   readonly at: string;
   readonly device_id: string;
   readonly name: string;
+}
+
+/** A device was let in, or its token was taken back. */
+export interface DeviceState {
+  readonly id: string;
+  readonly type: 'device.state';
+  readonly v: number;
+  readonly at: string;
+  readonly device_id: string;
+  readonly role: Role;
+  readonly state: 'issued' | 'revoked';
 }
 
 /** Somebody took the directory out of the house. */
@@ -218,6 +251,27 @@ export interface ProfileRefused {
   readonly field: ProfileField;
 }
 
+/** Somebody was added to those who wait to speak, or left them. */
+export interface QueueChanged {
+  readonly id: string;
+  readonly type: 'speech.queue';
+  readonly v: number;
+  readonly at: string;
+  readonly waiting: readonly (Turn)[];
+}
+
+/** Enough are present now, or not any more: said once for each time that changes. */
+export interface QuorumChanged {
+  readonly id: string;
+  readonly type: 'quorum';
+  readonly v: number;
+  readonly at: string;
+  readonly present: number;
+  readonly total: number;
+  readonly needed: number;
+  readonly reached: boolean;
+}
+
 /** How far a notice has come; at most once a second, and only when it changed. On the staff channel of the meeting it belongs to, otherwise on its author's. */
 export interface ReceiptCounted {
   readonly id: string;
@@ -246,6 +300,19 @@ export interface RoleChanged {
   readonly state: GrantState;
 }
 
+/** The screen in the hall shows something else. */
+export interface SceneChanged {
+  readonly id: string;
+  readonly type: 'screen.scene';
+  readonly v: number;
+  readonly at: string;
+  readonly scene: SceneName;
+  readonly ref: string | null;
+}
+
+/** What the screen in the hall shows. */
+export type SceneName = 'idle' | 'welcome' | 'agenda' | 'quorum' | 'countdown' | 'speaker' | 'poll' | 'hall_code';
+
 /** Somebody opens cards faster than a person reads. */
 export interface ScrapingAlarm {
   readonly id: string;
@@ -266,8 +333,23 @@ export interface SessionRevoked {
   readonly reason: string;
 }
 
+/** Somebody has the floor, has more time, or has finished. Chime at `ends_at`. */
+export interface SpeakingChanged {
+  readonly id: string;
+  readonly type: 'speech.now';
+  readonly v: number;
+  readonly at: string;
+  readonly turn: Turn | null;
+  readonly started_at: string | null;
+  readonly ends_at: string | null;
+  readonly extended: boolean;
+}
+
 /** States of a notice, F02. */
 export type State = 'draft' | 'in_review' | 'rejected' | 'approved' | 'scheduled' | 'published' | 'superseded' | 'recalled' | 'expired';
+
+/** What a countdown does. */
+export type Ticking = 'idle' | 'running' | 'paused';
 
 /** Something was added to or taken from the receiver's list; ask for it again. */
 export interface TodoChanged {
@@ -275,6 +357,17 @@ export interface TodoChanged {
   readonly type: 'todo';
   readonly v: number;
   readonly at: string;
+}
+
+/** Somebody who waits to speak, or speaks. Attributes: turn: Which time it is that the person speaks on the item, from 1. limit_s: Seconds they have. */
+export interface Turn {
+  readonly id: string;
+  readonly person_id: string;
+  readonly name: string;
+  readonly item_id: string | null;
+  readonly turn: number;
+  readonly limit_s: number;
+  readonly asked_at: string;
 }
 
 /** How many notices wait unread; `read` lists those that were just read somewhere. */
@@ -300,11 +393,11 @@ export interface ChannelEvents {
   /** 常委会组成人员及其工作人员。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
   npcsc: never;
   /** 一次会议的全体参加人员。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
-  mtg: NoticeLive | NoticeRecalled;
+  mtg: AgendaPointer | CountdownChanged | NoticeLive | NoticeRecalled | QuorumChanged | SpeakingChanged | QueueChanged;
   /** 一次会议的会务人员。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
-  mtgstaff: ReceiptCounted;
-  /** 一次会议的会场屏幕。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
-  mtgscreen: never;
+  mtgstaff: AgendaPointer | CountdownChanged | DeviceState | QuorumChanged | ReceiptCounted | SceneChanged | SpeakingChanged | QueueChanged;
+  /** 一次会议的会场屏幕；订阅的应答带有当前状态。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
+  mtgscreen: AgendaPointer | CountdownChanged | QuorumChanged | SceneChanged | SpeakingChanged;
   /** 互动专区的一个房间。断线可补齐（保留 10000 条 / 24 小时）；可查看在线人员；跟不上时退订后续传。 */
   room: never;
   /** 一个房间的主持人。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
