@@ -98,7 +98,7 @@ class TurnView(BaseModel):
     asked_at: datetime
 
 
-class QueueView(PartView):
+class SpeakersView(PartView):
     """Who waits to speak, in order."""
 
     waiting: list[TurnView]
@@ -126,7 +126,7 @@ class HallView(BaseModel):
     countdown: CountdownView
     scene: SceneView | None
     quorum: QuorumView
-    queue: QueueView
+    speakers: SpeakersView
     speaking: SpeakingView
 
 

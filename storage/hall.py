@@ -5,7 +5,7 @@
     hall {_id: meeting, pointer {v, at, eid, item_id},
           countdown {v, at, eid, status, label, total_s, ends_at, left_ms},
           scene {v, at, eid, scene, ref}, quorum {v, at, eid, present, total, needed, reached, seq,
-          counted}, queue {v, at, eid, waiting: [turn]}, speaking {v, at, eid, turn, …},
+          counted}, speakers {v, at, eid, waiting: [turn]}, speaking {v, at, eid, turn, …},
           untold: [part]}
         ``untold`` names the parts whose event is not in the outbox yet.
 """

@@ -82,7 +82,7 @@ EVENTS: Mapping[str, type[Event]] = {
     "countdown": CountdownChanged,
     "scene": SceneChanged,
     "quorum": QuorumChanged,
-    "queue": QueueChanged,
+    "speakers": QueueChanged,
     "speaking": SpeakingChanged,
 }
 """The event that announces each part of the state."""

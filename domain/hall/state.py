@@ -118,7 +118,7 @@ class Turn(BaseModel):
     asked_at: datetime
 
 
-class Queue(Part):
+class Speakers(Part):
     """Who waits to speak, in order."""
 
     waiting: tuple[Turn, ...] = ()
@@ -143,7 +143,7 @@ class Hall(BaseModel):
     countdown: Countdown = Countdown()
     scene: Scene = Scene()
     quorum: Quorum = Quorum()
-    queue: Queue = Queue()
+    speakers: Speakers = Speakers()
     speaking: Speaking = Speaking()
 
     def part(self, name: str) -> Part:

@@ -29,7 +29,7 @@ REDUCE = parts(
         "countdown": "countdown",
         "screen.scene": "scene",
         "quorum": "quorum",
-        "speech.queue": "queue",
+        "speech.queue": "speakers",
         "speech.now": "speaking",
     }
 )
