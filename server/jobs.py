@@ -15,6 +15,7 @@ from typing import Protocol
 
 import structlog
 
+from domain.errors import UpstreamDown
 from domain.services import Services
 from server.metrics import Metrics
 from server.supervise import Supervisor
@@ -94,6 +95,10 @@ class Jobs:
         """Run a job once and answer what became of it: ``done``, ``elsewhere`` or ``failed``."""
         try:
             outcome = await self._run(job)
+        except UpstreamDown as down:
+            # A neighbour is away: no mistake of ours, so a line and no stack.
+            _log.warning("job could not run", job=job.name, upstream=down.detail.get("upstream"))
+            outcome = "failed"
         except Exception:  # noqa: BLE001 - logged with its stack; the next turn is a new chance
             _log.exception("job failed", job=job.name)
             outcome = "failed"

@@ -33,6 +33,11 @@ class Engine:
     def uri(self) -> str:
         return f"mongodb://{quote(str(self._socket), safe='')}/?directConnection=true"
 
+    @property
+    def pid(self) -> int | None:
+        """Process id while it runs."""
+        return self._process.pid if self._process else None
+
     def start(self) -> None:
         self._socket.unlink(missing_ok=True)
         self._process = subprocess.Popen(

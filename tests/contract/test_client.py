@@ -198,6 +198,58 @@ async def test_a_call_that_is_not_answered_in_time_is_refused_and_frees_its_plac
         pass
 
 
+async def test_while_the_server_is_away_one_call_goes_and_sees_and_the_others_do_not_wait_for_it():
+    gate = Gate(4, patience=5, waiting=100, timeout=5, moment=0.01)
+    there, asked, seen = False, 0, asyncio.Event()
+
+    async def call():
+        nonlocal asked
+        async with gate.turn():
+            asked += 1
+            await seen.wait()
+            if not there:
+                raise ServerSelectionTimeoutError("nobody")
+
+    seen.set()
+    with pytest.raises(UpstreamDown):
+        await call()
+    assert (gate.away, asked) == (True, 1)
+
+    seen.clear()
+    scout, *others = [asyncio.create_task(call()) for _ in range(20)]
+    refusals = await asyncio.gather(*others, return_exceptions=True)
+    assert {type(it) for it in refusals} == {UpstreamDown}
+    assert asked == 2
+    assert not scout.done()
+
+    there = True
+    waiting = asyncio.create_task(call())
+    seen.set()
+    await asyncio.gather(scout, waiting)
+    assert (gate.away, asked) == (False, 3)
+    await asyncio.gather(*(call() for _ in range(20)))
+
+
+async def test_a_scout_that_is_called_off_or_finds_no_place_leaves_the_task_to_the_next():
+    gate = Gate(1, patience=0.01, waiting=100, timeout=0.02, moment=0.01)
+
+    async def hangs():
+        async with gate.turn():
+            await asyncio.Event().wait()
+
+    with pytest.raises(UpstreamDown):
+        await hangs()
+    scout = asyncio.create_task(hangs())
+    await asyncio.sleep(0)
+    scout.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await scout
+    assert gate.away
+    async with gate.turn():
+        pass
+    assert not gate.away
+
+
 @pytest.mark.parametrize(
     ("error", "refusal"),
     [
