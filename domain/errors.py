@@ -14,6 +14,7 @@ a program can read. ``handlers.errors`` is the only place that turns them into s
     ├── StepUpRequired        step_up_required       known, but must prove it once more
     ├── Forbidden             forbidden              known, and may not
     ├── NotFound              not_found              is not there, or may not be known
+    ├── Gone                  gone, recalled         it was there and has been taken back
     ├── Conflict              conflict               somebody else was faster
     │   └── BadState          bad_state              the transition is not on the map
     ├── TooLarge              too_large
@@ -112,6 +113,12 @@ class NotFound(DomainError):
 
     def __init__(self, msg: str = "未找到") -> None:
         super().__init__(msg)
+
+
+class Gone(DomainError):
+    """It was there, this person had it, and it has been taken back. ``detail.reason`` says why."""
+
+    code = "gone"
 
 
 class Conflict(DomainError):

@@ -7,9 +7,10 @@ through. Until a feature attaches it to something, a file is its owner's alone.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 from domain.clock import Clock, NewId
@@ -45,6 +46,13 @@ class Inspector(Protocol):
 
     def examine(self, ext: str) -> AbstractAsyncContextManager[Examination]:
         """Begin to look at a file with an extension."""
+
+
+class Keeper(Protocol):
+    """A feature that attaches files to its things, and knows who may read those."""
+
+    async def may_read(self, ref: str, *, by: Person) -> bool:
+        """Tell whether a person may read the files attached to ``<kind>:<id>``."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +144,11 @@ class Upload:
 
 
 class FileService:
-    """Takes files in and hands them out."""
+    """Takes files in and hands them out.
+
+    ``keepers`` judge, by the kind of thing a file is attached to, what the one rule of visibility
+    cannot know: who was sent it.
+    """
 
     def __init__(
         self,
@@ -146,7 +158,9 @@ class FileService:
         *,
         clock: Clock,
         new_id: NewId,
+        keepers: Mapping[str, Keeper] = MappingProxyType({}),
     ) -> None:
+        self._keepers = keepers
         self._records = records
         self._blobs = blobs
         self._inspector = inspector
@@ -206,7 +220,10 @@ class FileService:
         seen = _Seen(
             DataClass(record.cls), record.owner, frozenset({record.ref} if record.ref else ())
         )
-        if not visible(by, seen, at=self._clock()):
+        if visible(by, seen, at=self._clock()):
+            return record
+        keeper = self._keepers.get(record.ref.partition(":")[0])
+        if keeper is None or not await keeper.may_read(record.ref, by=by):
             raise NotFound
         return record
 

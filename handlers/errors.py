@@ -21,6 +21,7 @@ STATUS: Mapping[type[errors.DomainError], int] = {
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
+    errors.Gone: 410,
     errors.TooLarge: 413,
     errors.TypeRefused: 415,
     errors.Invalid: 422,

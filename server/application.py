@@ -16,6 +16,10 @@ from handlers import (
     flags,
     hall,
     identity,
+    notice_receipts,
+    notice_review,
+    notice_templates,
+    notices,
     organisation,
     people,
     privacy,
@@ -63,6 +67,10 @@ ROUTES: tuple[Route, ...] = (
     *hall.ROUTES,
     *flags.ROUTES,
     *identity.ROUTES,
+    *notice_receipts.ROUTES,
+    *notice_review.ROUTES,
+    *notice_templates.ROUTES,
+    *notices.ROUTES,
     *organisation.ROUTES,
     *people.ROUTES,
     *privacy.ROUTES,
@@ -78,7 +86,7 @@ ROUTES: tuple[Route, ...] = (
 )
 """Every address of the API: one line for each feature, sorted by name."""
 
-METHODS: tuple[Method, ...] = (*realtime.METHODS,)
+METHODS: tuple[Method, ...] = (*notice_receipts.METHODS, *realtime.METHODS)
 """Every RPC method of a connection: one line for each feature, sorted by name."""
 
 

@@ -36,6 +36,7 @@ from server.house import build_house
 from server.identity import build_identity
 from server.logs import AccessLog
 from server.neighbours import Neighbours, reach
+from server.notices import build_notices, start_notices
 from server.openapi import document
 from server.realtime import Realtime, build_realtime, probe, realtime_service
 from server.supervise import Supervisor
@@ -105,6 +106,7 @@ async def assemble(
     routes = make_routes(ground, health, realtime)
     application = HubApplication(routes, services, web, watch(ground.metrics, log))
     ground.supervisor.supervise("bus", ground.bus.deliver)
+    start_notices(ground, services.notices)
     ground.supervisor.supervise("loop lag", ground.metrics.watch_loop)
     jobs.Jobs(ground.leases, ground.metrics).start(
         ground.supervisor, (*jobs.rows(services), *upkeep.rows(ground))
@@ -154,11 +156,18 @@ def build(ground: Ground, neighbours: Neighbours) -> Services:
         ground, identity.accounts, rules, lists, archive=identity.policy.archive, keepers=keepers
     )
     blobs = blob_store(ground.settings, db, clock=clock)
+    records = FileStore(db, blobs, clock)
+    notices = build_notices(ground, rules, records)
     files = FileService(
-        FileStore(db, blobs, clock), blobs, FileInspector(), clock=clock, new_id=new_id
+        records,
+        blobs,
+        FileInspector(),
+        clock=clock,
+        new_id=new_id,
+        keepers={"notice": notices.reading},
     )
-    todo = TodoService((house.profile, house.consents, house.erasure))
     device_tokens = build_device_tokens(ground)
+    todo = TodoService((house.profile, house.consents, house.erasure, notices.reading))
     return Services(
         administration=build_administration(
             ground, identity, grants, break_glass, Books(rules, lists)
@@ -168,6 +177,7 @@ def build(ground: Ground, neighbours: Neighbours) -> Services:
         hall=build_hall(ground),
         house=house,
         identity=identity,
+        notices=notices,
         realtime=realtime_service(ground),
         sessions=Admittance(identity.sessions, device_tokens),
         todo=todo,

@@ -19,14 +19,14 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, ParamSpec, TypeVar
 
 from domain.clock import Clock
-from domain.errors import NotFound, StorageFull, TooLarge
+from domain.errors import Invalid, NotFound, StorageFull, TooLarge
 from domain.files import Blob, BlobStore, FileRecord
 from storage.client import Database, Document
 
@@ -247,6 +247,23 @@ class FileStore:
     async def of(self, ref: str) -> list[FileRecord]:
         """Answer the files that belong to something, oldest first."""
         return [_record(row) for row in await self._files.find({"ref": ref}, sort=[("_id", 1)])]
+
+    async def attach(self, file_ids: Sequence[str], ref: str, *, owner: str) -> list[FileRecord]:
+        """Tie the owner's own files to ``ref``, in the order given; doing it twice is harmless.
+
+        Raises:
+            Invalid: One is not there, somebody else's, or tied to another thing.
+        """
+        attached = []
+        for place, file_id in enumerate(file_ids):
+            row = await self._files.find_one_and_update(
+                {"_id": file_id, "$or": [{"owner": owner, "ref": ""}, {"ref": ref}]},
+                {"$set": {"ref": ref}},
+            )
+            if row is None:
+                raise Invalid("附件不存在，或不是您上传的", field=f"attachments.{place}")
+            attached.append(_record(row))
+        return attached
 
     async def remove(self, file_id: str) -> None:
         """Forget a record."""

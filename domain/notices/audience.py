@@ -25,8 +25,8 @@ class Parts(BaseModel):
 
     Attributes:
         all: Every deputy (全体代表).
-        delegations: Deputies of delegations, by id.
-        groups: Deputies of deputies' groups, by id.
+        delegations: Whoever belongs to a delegation, its liaison too, by id.
+        groups: Members of deputies' groups, by id.
         committees: Members of committees, by id.
         npcsc: Members of the standing committee.
         meetings: Participants of meetings, by id.
@@ -48,7 +48,7 @@ class Parts(BaseModel):
     @property
     def empty(self) -> bool:
         """Whether nothing is named at all."""
-        return not (self.all or self.npcsc or any(self.scopes) or self.roles)
+        return not (self.all or self.npcsc or self.scopes or self.roles)
 
     @property
     def scopes(self) -> frozenset[str]:
@@ -69,6 +69,16 @@ class Audience(Parts):
     minus: Parts = Parts()
 
     @property
+    def terms(self) -> frozenset[str]:
+        """Everything the union names: ``all``, ``npcsc``, ``role:<role>``, ``deleg:<id>`` …."""
+        terms = set(self.scopes) | {f"role:{role.value}" for role in self.roles}
+        if self.all:
+            terms.add("all")
+        if self.npcsc:
+            terms.add("npcsc")
+        return frozenset(terms)
+
+    @property
     def whole_house(self) -> bool:
         """Whether the expression names every deputy, whoever is taken away afterwards."""
         return self.all or Role.DEPUTY in self.roles
@@ -78,7 +88,8 @@ class Recipient(NamedTuple):
     """Somebody who is to get a notice, and the delegation they are in now (empty: none)."""
 
     person_id: str
-    delegation_id: str
+    delegation_id: str = ""
+    deputy: bool = False
 
 
 class Participants(Protocol):
@@ -105,7 +116,7 @@ class Roll(Protocol):
         """Answer for each scope the scopes it lies in, itself included.
 
         A group lies in its delegation, a meeting in its session, a person in their delegation,
-        group, committees and unit.
+        group, committees and unit; ``npcsc`` in the committee that is the standing committee.
         """
 
     async def names(self, person_ids: frozenset[str]) -> Mapping[str, str]:
