@@ -41,6 +41,13 @@ export interface CardChanged {
   readonly person_id: string;
 }
 
+/** A notice and the answer to it. */
+export interface ConfirmDraft {
+  readonly reply: Reply;
+  readonly fields: Readonly<Record<string, string>>;
+  readonly id: string;
+}
+
 /** A countdown was started, paused, prolonged or stopped; its end is on the hub's clock. */
 export interface CountdownChanged {
   readonly id: string;
@@ -124,8 +131,28 @@ export type GlassState = 'asked' | 'approved' | 'open' | 'closed' | 'refused';
 /** States of a role grant, PRODUCT.md §5 M10. */
 export type GrantState = 'asked' | 'granted' | 'ended' | 'refused';
 
+/** Notices, up to a hundred at once. */
+export interface IdsDraft {
+  readonly ids: readonly (string)[];
+}
+
 /** What sort of notice it is. */
 export type Kind = '会议通知' | '活动通知' | '公告' | '紧急通知' | '资料通知' | '系统通知';
+
+/** The instants of one receipt; the first of each kind holds. */
+export interface MarkView {
+  readonly notice_id: string;
+  readonly delivered_at: string | null;
+  readonly read_at: string | null;
+  readonly confirmed_at: string | null;
+}
+
+/** What is on record now; `missing` are notices that did not go to this person. */
+export interface MarksView {
+  readonly receipts: readonly (MarkView)[];
+  readonly missing: readonly (string)[];
+  readonly unread: number | null;
+}
 
 /** What is asked of the reader. */
 export type Mode = 'none' | 'read' | 'confirm';
@@ -287,6 +314,9 @@ export interface ReceiptCounted {
   readonly failed: number;
 }
 
+/** How a reader answers where confirmation is asked for. */
+export type Reply = 'join' | 'leave' | 'other';
+
 /** What a person is to the hub. One person may hold several roles, each with its scopes. */
 export type Role = 'deputy' | 'liaison' | 'cmte_staff' | 'motion_clerk' | 'gov_dispatch' | 'unit' | 'unit_head' | 'mtg_staff' | 'moderator' | 'editor' | 'admin' | 'ops' | 'auditor' | 'guest' | 'scanner' | 'screen';
 
@@ -440,6 +470,12 @@ export type ChannelName =
 
 /** What may be asked over the connection. */
 export interface Methods {
+  /** Confirm a notice and answer its form. */
+  'notice.confirm': { params: ConfirmDraft; result: MarksView };
+  /** Say that notices have arrived on this device. */
+  'notice.delivered': { params: IdsDraft; result: MarksView };
+  /** Say that notices were read; the badge on other devices follows. */
+  'notice.read': { params: IdsDraft; result: MarksView };
   /** Answer the hub's time. */
   'clock.now': { params: Nothing; result: Now };
   /** Answer who is connected. */
