@@ -18,6 +18,7 @@ from domain.grants import GrantService
 from domain.identity.account import Account, AccountStore
 from domain.identity.accounts import AccountService
 from domain.identity.sessions import SessionService
+from domain.listing import Order, Slice
 from domain.people import AccountState, Person
 from domain.permissions import Permission, Role
 from domain.ports import AuditLog
@@ -50,6 +51,10 @@ class AccountRow(BaseModel):
     v: int
 
 
+BY_ID = Slice(Order())
+"""How accounts are listed unless another order is asked for."""
+
+
 class DeskStore(Protocol):
     """Finds accounts with their cards."""
 
@@ -60,10 +65,9 @@ class DeskStore(Protocol):
         state: AccountState | None,
         role: Role | None,
         at: datetime,
-        after: str,
-        limit: int,
+        part: Slice,
     ) -> Sequence[AccountRow]:
-        """Answer rows in ascending order of id, those above ``after`` if it is not empty."""
+        """Answer one part of the rows."""
 
 
 class AccountDesk:
@@ -95,14 +99,11 @@ class AccountDesk:
         q: str = "",
         state: AccountState | None = None,
         role: Role | None = None,
-        after: str = "",
-        limit: int = 50,
+        part: Slice = BY_ID,
     ) -> Sequence[AccountRow]:
         """Answer accounts by name, state and role; auditors may look too."""
         by.require(Permission.ACCOUNT_MANAGE)
-        return await self._store.search(
-            q=q, state=state, role=role, at=self._clock(), after=after, limit=limit
-        )
+        return await self._store.search(q=q, state=state, role=role, at=self._clock(), part=part)
 
     async def get(self, person_id: str, *, by: Person) -> Account:
         """Answer an account with its history; auditors may look too.

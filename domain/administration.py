@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from domain.account_desk import AccountDesk
+from domain.account_export import AccountExport
 from domain.audit_desk import AuditDesk
 from domain.breakglass import BreakGlassService
+from domain.bulk import BulkService
 from domain.deadlines import Deadlines
 from domain.dictionaries import DictionaryService
 from domain.flags import FlagService
@@ -21,9 +23,11 @@ from domain.workdays import WorkCalendar
 class Administration:
     """Everything a handler may ask about who may do what, and by which rules."""
 
+    account_export: AccountExport
     accounts: AccountDesk
     audit: AuditDesk
     break_glass: BreakGlassService
+    bulk: BulkService
     calendar: WorkCalendar
     deadlines: Deadlines
     dictionaries: DictionaryService

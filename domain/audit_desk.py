@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -10,6 +11,12 @@ from domain.errors import Forbidden
 from domain.people import Person
 from domain.permissions import Permission, Reach
 from domain.ports import AuditLog
+
+LOOKS = (
+    "break_glass.use", "device.remove", "directory.scraping", "mobile.read", "session.open",
+    "session.revoke", "session.revoke_all", "session.step_up",
+)  # fmt: skip
+"""Actions about a person that change nothing in their record."""
 
 
 class Chain(AuditLog, Protocol):
@@ -27,6 +34,11 @@ class Chain(AuditLog, Protocol):
         limit: int = 50,
     ) -> Page:
         """Answer entries, newest first."""
+
+    async def about(
+        self, person_id: str, *, without: Sequence[str], cursor: str | None, limit: int
+    ) -> Page:
+        """Answer what was done to or by a record's person, newest first."""
 
     async def verify(self) -> Verdict:
         """Read the whole chain and answer the first thing that is wrong with it."""
@@ -61,6 +73,17 @@ class AuditDesk:
             cursor=cursor,
             limit=limit,
         )
+
+    async def history(
+        self, person_id: str, *, by: Person, cursor: str | None = None, limit: int = 50
+    ) -> Page:
+        """Answer how a person's record came to be what it is, newest first.
+
+        Card, memberships, account and roles; not who logged in from where or looked at what, which
+        is the auditors' to read.
+        """
+        by.require(Permission.ACCOUNT_MANAGE)
+        return await self._chain.about(person_id, without=LOOKS, cursor=cursor, limit=limit)
 
     async def verify(self, *, by: Person) -> Verdict:
         """Check the whole chain, and record that it was checked and what was found.

@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 
 from domain.approvals import require_decider, require_second
 from domain.clock import Clock, NewId
-from domain.errors import BadState, Conflict, Forbidden, Invalid, NotFound
+from domain.errors import Conflict, Forbidden, Invalid, NotFound
+from domain.listing import NEWEST, Slice
 from domain.people import Person
 from domain.permissions import DEVICE_ROLES, EXCLUSIVE, Permission, Role
 from domain.ports import AuditLog, Bus
@@ -26,9 +27,12 @@ from domain.role_grants import (
     RoleChanged,
     RoleGrant,
     Scopes,
+    last_admin,
+    not_from,
 )
 
 _MOMENTS = timedelta(seconds=3)
+_OPEN = frozenset({GrantState.ASKED, GrantState.GRANTED})
 
 
 class GrantService:
@@ -57,12 +61,11 @@ class GrantService:
         by: Person,
         role: Role | None = None,
         state: GrantState | None = None,
-        after: str = "",
-        limit: int = 50,
+        part: Slice = NEWEST,
     ) -> Sequence[RoleGrant]:
-        """Answer grants, newest first; administrators and auditors may look."""
+        """Answer one part of the grants; administrators and auditors may look."""
         by.require(Permission.CONTROL_CHANGE)
-        return await self._store.list(role=role, state=state, after=after, limit=limit)
+        return await self._store.list(role=role, state=state, part=part)
 
     async def of(self, person_id: str, *, by: Person) -> Sequence[RoleGrant]:
         """Answer every grant of a person, newest first."""
@@ -71,8 +74,35 @@ class GrantService:
         return await self._store.of(person_id)
 
     async def holders(self, role: Role) -> frozenset[str]:
-        """Answer the ids of the people who hold a role now; for services, not for people."""
+        """Answer who holds a role now; for services, not for people."""
         return await self._store.holders(role, self._clock())
+
+    async def get(self, grant_id: str, *, by: Person) -> RoleGrant:
+        """Answer one grant; administrators and auditors may look."""
+        by.require(Permission.CONTROL_CHANGE)
+        return await self._get(grant_id)
+
+    async def held(self, person_id: str) -> Sequence[RoleGrant]:
+        """Answer what a person holds or was asked for; for services, not for people."""
+        return [it for it in await self._store.of(person_id) if it.state in _OPEN]
+
+    async def judge(
+        self,
+        person_id: str,
+        role: Role,
+        scopes: frozenset[str],
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        by: Person,
+    ) -> None:
+        """Change nothing, and raise what ``ask`` would raise before it keeps anything."""
+        require_decider(by, Permission.CONTROL_CHANGE)
+        if person_id == by.id:
+            raise Forbidden("不能为本人申请角色", detail={"reason": "own_case"})
+        at = self._clock()
+        await self._check(role, scopes, max(since or at, at), until)
+        await self._refuse_excluded(person_id, role, at)
 
     async def ask(
         self,
@@ -91,13 +121,9 @@ class GrantService:
             Invalid: The role is one of devices, the scopes do not fit or exist, the span is empty.
             Conflict: The person has the role already, or one that excludes it.
         """
-        require_decider(by, Permission.CONTROL_CHANGE)
-        if person_id == by.id:
-            raise Forbidden("不能为本人申请角色", detail={"reason": "own_case"})
+        await self.judge(person_id, role, scopes, since=since, until=until, by=by)
         at = self._clock()
         start = max(since or at, at)
-        await self._check(role, scopes, start, until)
-        await self._refuse_excluded(person_id, role, at)
         grant = RoleGrant(
             id=self._new_id(),
             person_id=person_id,
@@ -133,7 +159,7 @@ class GrantService:
         if not sole:
             require_second(by, first=grant.asked_by, concerned=grant.person_id)
         if grant.state is not GrantState.ASKED:
-            raise _not_from(grant)
+            raise not_from(grant)
         if grant.until is not None and grant.until <= at:
             raise Invalid("申请的期限已过，请重新申请", field="until")
         await self._check(grant.role, grant.scopes, at, grant.until)
@@ -160,7 +186,7 @@ class GrantService:
         require_decider(by, Permission.CONTROL_CHANGE)
         grant = await self._get(grant_id)
         if grant.state is not GrantState.ASKED:
-            raise _not_from(grant)
+            raise not_from(grant)
         refused = self._closed(grant, GrantState.REFUSED, reason=reason, by=by.id)
         await self._settle(refused, was=grant)
         await self._note("role.refuse", refused, by=by.id)
@@ -183,9 +209,10 @@ class GrantService:
         if not own:
             require_decider(by, Permission.CONTROL_CHANGE)
         if grant.state is not GrantState.GRANTED:
-            raise _not_from(grant)
-        if grant.role is Role.ADMIN and await self._would_orphan(grant):
-            raise _last_admin()
+            raise not_from(grant)
+        alone = not await self._store.others_administer(grant.person_id, self._clock())
+        if grant.role is Role.ADMIN and alone:
+            raise last_admin()
         if not own and grant.role in WATCHING and grant.end_asked_by in {None, by.id}:
             asked = grant.model_copy(update={"end_asked_by": by.id, "v": grant.v + 1})
             await self._settle(asked, was=grant)
@@ -214,7 +241,7 @@ class GrantService:
         """
         for grant in await self._administers(person_id):
             if not await self._store.leave_administrator(grant, self._clock()):
-                raise _last_admin()
+                raise last_admin()
 
     async def reinstate(self, person_id: str) -> None:
         """Count a person among the administrators again, because their account is open."""
@@ -283,9 +310,6 @@ class GrantService:
         await self._announce(grant)
         return grant
 
-    async def _would_orphan(self, grant: RoleGrant) -> bool:
-        return not await self._store.others_administer(grant.person_id, self._clock())
-
     async def _end(
         self, grant: RoleGrant, *, reason: str, by: str, forced: bool = False
     ) -> RoleGrant:
@@ -294,7 +318,7 @@ class GrantService:
             left = await self._store.leave_administrator(grant, at)
             # Time takes a lapsed administrator away whether we like it or not.
             if not left and not forced:
-                raise _last_admin()
+                raise last_admin()
         ended = self._closed(grant, GrantState.ENDED, reason=reason, by=by)
         await self._settle(ended, was=grant)
         await self._note("role.end", ended, by=by)
@@ -371,12 +395,3 @@ class GrantService:
             ),
         )
         await self._bus.recheck(grant.person_id)
-
-
-def _not_from(grant: RoleGrant) -> BadState:
-    allowed = {GrantState.ASKED: ("granted", "refused"), GrantState.GRANTED: ("ended",)}
-    return BadState("当前状态不能执行此操作", allowed=allowed.get(grant.state, ()))
-
-
-def _last_admin() -> Conflict:
-    return Conflict("这是最后一名系统管理员，不能移除", code="last_admin")

@@ -14,6 +14,7 @@ from domain.organisation import OrganisationService
 from domain.preferences import PreferenceService
 from domain.privacy import ExportService
 from domain.profile import ProfileService
+from domain.saved_views import SavedViewService
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,3 +31,4 @@ class House:
     organisation: OrganisationService
     preferences: PreferenceService
     profile: ProfileService
+    saved_views: SavedViewService

@@ -12,7 +12,9 @@ from typing import ClassVar, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from domain.errors import BadState, Conflict
 from domain.events import Event
+from domain.listing import Slice
 from domain.people import Grant
 from domain.permissions import Role
 
@@ -111,9 +113,9 @@ class GrantStore(Protocol):
         """Answer every grant a person ever had, newest first."""
 
     async def list(
-        self, *, role: Role | None, state: GrantState | None, after: str, limit: int
+        self, *, role: Role | None, state: GrantState | None, part: Slice
     ) -> Sequence[RoleGrant]:
-        """Answer grants in descending order of id, those below ``after`` if it is not empty."""
+        """Answer one part of the grants."""
 
     async def add(self, grant: RoleGrant) -> None:
         """Keep a new grant.
@@ -159,3 +161,14 @@ class Scopes(Protocol):
 
     async def missing(self, scopes: frozenset[str]) -> frozenset[str]:
         """Answer those that do not exist."""
+
+
+def not_from(grant: RoleGrant) -> BadState:
+    """Answer the refusal of a step that does not lead on from where a grant is."""
+    allowed = {GrantState.ASKED: ("granted", "refused"), GrantState.GRANTED: ("ended",)}
+    return BadState("当前状态不能执行此操作", allowed=allowed.get(grant.state, ()))
+
+
+def last_admin() -> Conflict:
+    """Answer the refusal to take the last administrator away."""
+    return Conflict("这是最后一名系统管理员，不能移除", code="last_admin")

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from domain.approvals import decides, may_propose, require_decider, require_second
 from domain.clock import Clock, NewId, local_day
 from domain.errors import BadState, Conflict, Forbidden, Invalid, NotFound
+from domain.listing import NEWEST, Slice
 from domain.people import Person
 from domain.permissions import Permission
 from domain.ports import AuditLog
@@ -65,9 +66,9 @@ class ChangeStore(RuleStore, Protocol):
         """Answer one proposed change."""
 
     async def changes(
-        self, *, key: str | None, state: ChangeState | None, after: str, limit: int
+        self, *, key: str | None, state: ChangeState | None, part: Slice
     ) -> Sequence[RuleChange]:
-        """Answer changes in descending order of id, those below ``after`` if it is not empty."""
+        """Answer one part of the changes."""
 
     async def add_change(self, change: RuleChange) -> None:
         """Keep a new change."""
@@ -207,12 +208,11 @@ class RuleService:
         by: Person,
         key: str | None = None,
         state: ChangeState | None = None,
-        after: str = "",
-        limit: int = 50,
+        part: Slice = NEWEST,
     ) -> Sequence[RuleChange]:
-        """Answer the log of changes, newest first."""
+        """Answer one part of the log of changes."""
         by.require(Permission.CONTROL_CHANGE)
-        return await self._store.changes(key=key, state=state, after=after, limit=limit)
+        return await self._store.changes(key=key, state=state, part=part)
 
     def _require_ahead(self, valid_from: date) -> None:
         today = local_day(self._clock())

@@ -27,12 +27,13 @@ from handlers import (
     qr_login,
     realtime,
     rules,
+    saved_views,
     step_up,
     wechat,
     wechat_messages,
     workdays,
 )
-from handlers.admin import accounts, breakglass, credentials, grants, roster
+from handlers.admin import accounts, breakglass, bulk, credentials, grants, roster
 from handlers.admin import audit as admin_audit
 from handlers.admin import dictionaries as admin_dictionaries
 from handlers.admin import flags as admin_flags
@@ -58,6 +59,7 @@ ROUTES: tuple[Route, ...] = (
     *admin_rules.ROUTES,
     *admin_workdays.ROUTES,
     *breakglass.ROUTES,
+    *bulk.ROUTES,
     *credentials.ROUTES,
     *device_tokens.ROUTES,
     *devices.ROUTES,
@@ -79,6 +81,7 @@ ROUTES: tuple[Route, ...] = (
     *realtime.ROUTES,
     *roster.ROUTES,
     *rules.ROUTES,
+    *saved_views.ROUTES,
     *step_up.ROUTES,
     *wechat.ROUTES,
     *wechat_messages.ROUTES,

@@ -17,6 +17,8 @@ from domain.organisation import OrganisationService
 from domain.preferences import PreferenceService
 from domain.privacy import ExportService, PersonalData
 from domain.profile import PhoneBook, ProfileService
+from domain.saved_views import SavedViewService
+from domain.sheet_export import SheetExport
 from server.ground import Ground
 from storage.consents import ConsentStore
 from storage.erasure import ErasureStore
@@ -35,9 +37,17 @@ from storage.personal_login import AccountData, AccountPhones, DeviceData, Sessi
 from storage.preferences import PreferenceStore
 from storage.privacy import ExportStore, SealedBox
 from storage.profile import ProfileChangeStore
+from storage.saved_views import SavedViewData, SavedViewStore
 from storage.spreadsheets import XlsxWriter
 
 _POLICY = LoginPolicy()
+
+
+def sheet_export(ground: Ground) -> SheetExport:
+    """Answer what writes lists into spreadsheets."""
+    return SheetExport(
+        XlsxWriter(), audit=ground.audit, bus=ground.bus, clock=ground.clock, new_id=ground.new_id
+    )
 
 
 def build_house(
@@ -67,7 +77,7 @@ def build_house(
     clock, new_id, vault = ground.clock, ground.new_id, ground.vault
     people, parts, favourites = PeopleStore(db), OrganisationStore(db), FavouriteStore(db)
     preferences, changes, consents = PreferenceStore(db), ProfileChangeStore(db), ConsentStore(db)
-    copies, erasures = ExportStore(db), ErasureStore(db)
+    copies, erasures, views = ExportStore(db), ErasureStore(db), SavedViewStore(db)
     box = SealedBox(ground.settings.data_dir / "exports", vault)
 
     guard = ScrapingGuard(ground.limiter, bus=bus, audit=audit, clock=clock, new_id=new_id)
@@ -84,14 +94,14 @@ def build_house(
         AccountData(db, vault),
         DeviceData(db),
         SessionData(db),
+        SavedViewData(views),
         *keepers,
     )
     return House(
         consents=consent,
         directory=directory,
         directory_export=DirectoryExport(
-            people, parts, XlsxWriter(),
-            vault=vault, audit=audit, bus=bus, clock=clock, new_id=new_id,
+            people, parts, sheet_export(ground), vault=vault
         ),
         erasure=ErasureService(
             data, erasures, accounts, rules,
@@ -111,4 +121,5 @@ def build_house(
             vault=vault, audit=audit, bus=bus, clock=clock, new_id=new_id,
             phones=(AccountPhones(db, vault, clock=clock), *phones),
         ),
+        saved_views=SavedViewService(views, clock=clock, new_id=new_id),
     )  # fmt: skip

@@ -8,12 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from domain.account_desk import AccountRow
+from domain.listing import Slice
 from domain.people import AccountState
 from domain.permissions import Role
 from domain.roster import Kind
 from storage.client import Database
 from storage.grants import GrantStore
 from storage.search import query_terms
+from storage.sorting import sliced
 
 _SHOWN = (
     "state", "openid_h", "login_name", "last_login_at", "locked_until", "ended_at", "planned", "v",
@@ -38,24 +40,21 @@ class DeskStore:
         state: AccountState | None,
         role: Role | None,
         at: datetime,
-        after: str,
-        limit: int,
+        part: Slice,
     ) -> Sequence[AccountRow]:
-        """Answer rows in ascending order of id, those above ``after`` if it is not empty."""
+        """Answer one part of the rows."""
         every: list[dict[str, Any]] = []
-        if after:
-            every.append({"_id": {"$gt": after}})
         if state is not None:
             every.append({"state": state.value})
         if role is not None:
             every.append({"_id": {"$in": sorted(await self._held.holders(role, at))}})
         if q:
             every.append({"_id": {"$in": await self._named(q)}})
-        accounts = await self._accounts.find(
+        accounts = await sliced(
+            self._accounts,
             {"$and": every} if every else {},
+            part,
             projection=dict.fromkeys(_SHOWN, 1),
-            sort=[("_id", 1)],
-            limit=limit,
         )
         ids = [row["_id"] for row in accounts]
         cards = {row["_id"]: row for row in await self._people.find({"_id": {"$in": ids}})}

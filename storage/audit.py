@@ -136,6 +136,23 @@ class AuditStore:
                 **({"$gte": since} if since else {}),
                 **({"$lt": until} if until else {}),
             }
+        return await self._page(asked, cursor, limit)
+
+    async def about(
+        self, person_id: str, *, without: Sequence[str], cursor: str | None, limit: int
+    ) -> Page:
+        """Answer entries about a person, newest first, without some actions.
+
+        An entry is about a person whose record is its object, or who is named in its detail.
+
+        Raises:
+            Invalid: The cursor is not one of ours.
+        """
+        about = [{"obj": f"person:{person_id}"}, {"detail.person": person_id}]
+        asked: Document = {"$or": about, "action": {"$nin": list(without)}}
+        return await self._page(asked, cursor, limit)
+
+    async def _page(self, asked: Document, cursor: str | None, limit: int) -> Page:
         if cursor is not None:
             asked["_id"] = {"$lt": _position(cursor)}
         limit = max(1, min(limit, 50))

@@ -19,11 +19,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from domain.errors import Conflict
+from domain.listing import Slice
 from domain.people import AccountState, Grant
 from domain.permissions import EXCLUSIVE, Role
 from domain.role_grants import GrantState, RoleGrant
 from storage.client import Database
 from storage.errors import Duplicate
+from storage.sorting import sliced
 
 _FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
 
@@ -68,18 +70,15 @@ class GrantStore:
         return [_grant(row) for row in rows]
 
     async def list(
-        self, *, role: Role | None, state: GrantState | None, after: str, limit: int
+        self, *, role: Role | None, state: GrantState | None, part: Slice
     ) -> Sequence[RoleGrant]:
-        """Answer grants in descending order of id, those below ``after`` if it is not empty."""
+        """Answer one part of the grants."""
         query: dict[str, Any] = {}
         if role is not None:
             query["role"] = role.value
         if state is not None:
             query["state"] = state.value
-        if after:
-            query["_id"] = {"$lt": after}
-        rows = await self._grants.find(query, sort=[("_id", -1)], limit=limit)
-        return [_grant(row) for row in rows]
+        return [_grant(row) for row in await sliced(self._grants, query, part)]
 
     async def add(self, grant: RoleGrant) -> None:
         """Keep a new grant.

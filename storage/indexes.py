@@ -91,10 +91,19 @@ INDEXES: tuple[Index, ...] = (
     Index("audit", "at", (("at", -1),)),
     Index("audit", "by_seq", (("by", 1), ("_id", -1))),
     Index("audit", "obj_seq", (("obj", 1), ("_id", -1))),
+    Index(
+        "audit",
+        "person_seq",
+        (("detail.person", 1), ("_id", -1)),
+        partial={"detail.person": {"$type": "string"}},
+    ),
     Index("blob.chunks", "files_id_1_n_1", (("files_id", 1), ("n", 1)), unique=True),
     Index("blob.files", "filename_1_uploadDate_1", (("filename", 1), ("uploadDate", 1))),
     Index("break_glass", "person_state", (("person_id", 1), ("state", 1))),
     Index("break_glass", "state_until", (("state", 1), ("open_until", 1))),
+    Index("bulk_order", "asked", (("asked_at", 1),), expire_after=90 * 24 * 3600),
+    Index("bulk_order", "by", (("by", 1), ("_id", -1))),
+    Index("bulk_order", "state_runs", (("state", 1), ("runs_at", 1))),
     Index("committee", "parent_name", (("parent", 1), ("name", 1)), unique=True),
     Index("congress", "name", (("name", 1),), unique=True),
     Index("consent", "cleanup", (("cleanup", 1),), partial={"cleanup": "pending"}),
@@ -171,6 +180,12 @@ INDEXES: tuple[Index, ...] = (
     Index("role_grant", "state_until", (("state", 1), ("until", 1))),
     Index("rule_change", "key", (("key", 1), ("_id", -1))),
     Index("rule_change", "state", (("state", 1), ("_id", -1))),
+    Index(
+        "saved_view",
+        "person_list_name",
+        (("person_id", 1), ("list", 1), ("name", 1)),
+        unique=True,
+    ),
     Index("session", "parent_name", (("parent", 1), ("name", 1)), unique=True),
 )
 

@@ -18,10 +18,12 @@ from typing import Any
 from pymongo import UpdateOne
 
 from domain.errors import Conflict
+from domain.listing import Slice
 from domain.rule_changes import ChangeState, RuleChange
 from domain.rules import RuleParam
 from storage.client import Database
 from storage.errors import Duplicate
+from storage.sorting import sliced
 
 
 class RuleStore:
@@ -65,18 +67,15 @@ class RuleStore:
         return _change(row) if row else None
 
     async def changes(
-        self, *, key: str | None, state: ChangeState | None, after: str, limit: int
+        self, *, key: str | None, state: ChangeState | None, part: Slice
     ) -> Sequence[RuleChange]:
-        """Answer changes in descending order of id, those below ``after`` if it is not empty."""
+        """Answer one part of the changes."""
         query: dict[str, Any] = {}
         if key is not None:
             query["key"] = key
         if state is not None:
             query["state"] = state.value
-        if after:
-            query["_id"] = {"$lt": after}
-        rows = await self._changes.find(query, sort=[("_id", -1)], limit=limit)
-        return [_change(row) for row in rows]
+        return [_change(row) for row in await sliced(self._changes, query, part)]
 
     async def add_change(self, change: RuleChange) -> None:
         """Keep a new change."""

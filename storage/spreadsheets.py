@@ -11,14 +11,14 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Font
 from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 
-from domain.directory_export import Sheet
+from domain.sheet_export import Sheet
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """Beginnings that a spreadsheet program would take for a formula."""
 
 
 class XlsxWriter:
-    """Implements ``domain.directory_export.SheetWriter``."""
+    """Implements ``domain.sheet_export.SheetWriter``."""
 
     async def write(self, sheet: Sheet) -> bytes:
         """Answer a spreadsheet as an xlsx file; the loop is not blocked meanwhile."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import BaseModel
 
@@ -15,8 +16,9 @@ from domain.roster import Kind
 from handlers.admin.rules import RefusalDraft
 from handlers.base import ApiHandler
 from handlers.instants import Instant
-from handlers.operation import operation
-from handlers.paging import Page, PageQuery
+from handlers.listing import ListHandler, ListQuery
+from handlers.operation import Written, operation
+from handlers.paging import Page
 from handlers.routing import route
 from handlers.text import Draft, Id, Line, Reason, SearchText
 
@@ -102,32 +104,62 @@ class EndedView(BaseModel):
     ended: int
 
 
-class AccountsQuery(PageQuery):
+class AccountsQuery(ListQuery):
     """Accounts by name, pinyin, initials or deputy number, by state and by role in force."""
+
+    orders: ClassVar[Mapping[str, str]] = {
+        "id": "_id", "state": "state", "last_login": "last_login_at", "ended": "ended_at",
+    }  # fmt: skip
+    usual = "id"
 
     q: SearchText = ""
     state: AccountState | None = None
     role: Role | None = None
 
 
-class AccountsHandler(ApiHandler):
+class AccountsExportDraft(Draft):
+    """Why the list is taken out of the house, and how it is filtered."""
+
+    reason: Reason
+    q: SearchText = ""
+    state: AccountState | None = None
+    role: Role | None = None
+
+
+class AccountsHandler(ListHandler):
     """``/api/v1/admin/accounts``."""
 
     @operation(Permission.ACCOUNT_MANAGE)
     async def get(self, query: AccountsQuery) -> Page[AccountView]:
         """Show accounts with the roles in force."""
-        after = self.after(query)
         found = await self.services.administration.accounts.search(
-            by=self.user,
-            q=query.q,
-            state=query.state,
-            role=query.role,
-            after=after[0] if after else "",
-            limit=query.limit + 1,
+            by=self.user, q=query.q, state=query.state, role=query.role, part=self.part(query)
         )
-        shown = found[: query.limit]
-        more = len(found) > query.limit
-        return self.page([AccountView.of(it) for it in shown], [shown[-1].id] if more else None)
+        return self.listed(query, found, AccountView.of)
+
+
+class ExportHandler(ApiHandler):
+    """``/api/v1/admin/accounts/export``."""
+
+    @operation(
+        Permission.DIRECTORY_EXPORT,
+        step_up=True,
+        flag="directory.export",
+        rate="export",
+        produces="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    )
+    async def post(self, body: AccountsExportDraft) -> Written:
+        """Write the list, as it is filtered, into a spreadsheet with a watermark."""
+        export_id, file = await self.services.administration.account_export.write(
+            body.reason, by=self.user, q=body.q, state=body.state, role=body.role
+        )
+        self.set_header(
+            "Content-Type", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+        )
+        self.set_header("Content-Disposition", f'attachment; filename="accounts-{export_id}.xlsx"')
+        self.set_header("Cache-Control", "no-store")
+        self.write(file)
+        return Written()
 
 
 class AccountHandler(ApiHandler):
@@ -205,6 +237,7 @@ _ACCOUNT = r"/api/v1/admin/accounts/(?P<person_id>[0-9A-Z]{26})"
 
 ROUTES = [
     route(r"/api/v1/admin/accounts", AccountsHandler),
+    route(r"/api/v1/admin/accounts/export", ExportHandler),
     route(_ACCOUNT, AccountHandler),
     route(rf"{_ACCOUNT}/planned/(?P<change_id>[0-9A-Z]{{26}})", PlannedHandler),
     route(rf"{_ACCOUNT}/sessions/revoke", SessionsHandler),

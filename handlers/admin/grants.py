@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import BaseModel, Field, StringConstraints
 
@@ -12,8 +13,9 @@ from domain.role_grants import GrantState, RoleGrant
 from handlers.admin.rules import RefusalDraft
 from handlers.base import ApiHandler
 from handlers.instants import Instant
+from handlers.listing import ListHandler, ListQuery
 from handlers.operation import operation
-from handlers.paging import Page, PageQuery
+from handlers.paging import Page
 from handlers.routing import route
 from handlers.text import Draft, Id, Reason
 
@@ -64,8 +66,13 @@ class RoleGrantView(BaseModel):
         return cls(**grant.model_dump() | {"scopes": sorted(grant.scopes)})
 
 
-class GrantsQuery(PageQuery):
+class GrantsQuery(ListQuery):
     """Grants of one role, or in one state."""
+
+    orders: ClassVar[Mapping[str, str]] = {
+        "id": "_id", "asked": "asked_at", "since": "since", "until": "until",
+    }  # fmt: skip
+    usual = "-id"
 
     role: Role | None = None
     state: GrantState | None = None
@@ -77,23 +84,16 @@ class PersonGrantsView(BaseModel):
     grants: list[RoleGrantView]
 
 
-class GrantsHandler(ApiHandler):
+class GrantsHandler(ListHandler):
     """``/api/v1/admin/grants``."""
 
     @operation(Permission.ACCOUNT_MANAGE)
     async def get(self, query: GrantsQuery) -> Page[RoleGrantView]:
-        """Show grants, newest first."""
-        after = self.after(query)
+        """Show grants; newest first unless another order is asked for."""
         found = await self.services.administration.grants.list(
-            by=self.user,
-            role=query.role,
-            state=query.state,
-            after=after[0] if after else "",
-            limit=query.limit + 1,
+            by=self.user, role=query.role, state=query.state, part=self.part(query)
         )
-        shown = found[: query.limit]
-        more = len(found) > query.limit
-        return self.page([RoleGrantView.of(it) for it in shown], [shown[-1].id] if more else None)
+        return self.listed(query, found, RoleGrantView.of)
 
     @operation(Permission.CONTROL_CHANGE, status=201, step_up=True)
     async def post(self, body: GrantDraft) -> RoleGrantView:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
+from domain.audit_chain import Entry
 from domain.people import Flag
 from domain.permissions import Permission
 from domain.roster import Card, CardState
 from handlers.base import ApiHandler
 from handlers.operation import operation
+from handlers.paging import Page, PageQuery
 from handlers.people import CardView
 from handlers.routing import route
 from handlers.text import Draft, Email, Id, Line, Name
@@ -55,6 +58,27 @@ class MemberView(CardView):
         return cls(**CardView.of(card).model_dump(), v=card.v)
 
 
+class ChangeEntryView(BaseModel):
+    """One change of a person's record, as the audit keeps it at place ``seq`` of its chain."""
+
+    seq: int
+    at: datetime
+    by: str
+    action: str
+    detail: dict[str, Any]
+
+    @classmethod
+    def of(cls, entry: Entry) -> Self:
+        """Show a change."""
+        return cls(
+            seq=entry.seq,
+            at=entry.at,
+            by=entry.by,
+            action=entry.action,
+            detail=dict(entry.detail),
+        )
+
+
 class PersonHandler(ApiHandler):
     """``/api/v1/admin/people/{person_id}``."""
 
@@ -92,10 +116,25 @@ class ProfessionsHandler(ApiHandler):
         )
 
 
+class HistoryHandler(ApiHandler):
+    """``/api/v1/admin/people/{person_id}/history``."""
+
+    @operation(Permission.ACCOUNT_MANAGE)
+    async def get(self, person_id: Id, query: PageQuery) -> Page[ChangeEntryView]:
+        """Show how a record came to be what it is: card, memberships, account, roles."""
+        after = self.after(query)
+        found = await self.services.administration.audit.history(
+            person_id, by=self.user, cursor=after[0] if after else None, limit=query.limit
+        )
+        shown = [ChangeEntryView.of(entry) for entry in found.entries]
+        return self.page(shown, [found.next] if found.next else None)
+
+
 _PERSON = r"/api/v1/admin/people/(?P<person_id>[0-9A-Z]{26})"
 
 ROUTES = [
     route(_PERSON, PersonHandler),
     route(rf"{_PERSON}/flags", FlagsHandler),
+    route(rf"{_PERSON}/history", HistoryHandler),
     route(rf"{_PERSON}/professions", ProfessionsHandler),
 ]

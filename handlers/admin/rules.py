@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import BaseModel, Field, StrictBool, StrictInt
 
@@ -11,8 +12,9 @@ from domain.permissions import Permission
 from domain.rule_changes import ChangeState, RuleChange
 from domain.rules import Unit
 from handlers.base import ApiHandler
+from handlers.listing import ListHandler, ListQuery
 from handlers.operation import operation
-from handlers.paging import Page, PageQuery
+from handlers.paging import Page
 from handlers.routing import route
 from handlers.rules import RuleValue
 from handlers.text import Draft, Id, Key, Name, Note, Reason, Subject
@@ -67,30 +69,26 @@ class ChangeView(BaseModel):
         return cls(**shown)
 
 
-class ChangesQuery(PageQuery):
+class ChangesQuery(ListQuery):
     """The log of changes, of one rule or in one state."""
+
+    orders: ClassVar[Mapping[str, str]] = {"id": "_id", "key": "key", "valid_from": "valid_from"}
+    usual = "-id"
 
     key: Key | None = None
     state: ChangeState | None = None
 
 
-class ChangesHandler(ApiHandler):
+class ChangesHandler(ListHandler):
     """``/api/v1/admin/rule-changes``."""
 
     @operation(Permission.CONTROL_CHANGE)
     async def get(self, query: ChangesQuery) -> Page[ChangeView]:
-        """Show the log of changes, newest first."""
-        after = self.after(query)
+        """Show the log of changes; newest first unless another order is asked for."""
         found = await self.services.administration.rule_changes.changes(
-            by=self.user,
-            key=query.key,
-            state=query.state,
-            after=after[0] if after else "",
-            limit=query.limit + 1,
+            by=self.user, key=query.key, state=query.state, part=self.part(query)
         )
-        shown = found[: query.limit]
-        more = len(found) > query.limit
-        return self.page([ChangeView.of(it) for it in shown], [shown[-1].id] if more else None)
+        return self.listed(query, found, ChangeView.of)
 
     @operation(Permission.CONTROL_CHANGE, status=201)
     async def post(self, body: ChangeDraft) -> ChangeView:

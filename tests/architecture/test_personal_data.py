@@ -26,6 +26,7 @@ OF_NOBODY = {
     "audit": "append-only by law and chained; ids only, never C3 (PersonalData.erase says so)",
     "blob.chunks": "content of files, found only through ``file``",
     "blob.files": "content of files, found only through ``file``",
+    "bulk_order": "acts of office on ids, gone after ninety days by an expiring index",
     "committee": "a part of the house",
     "congress": "a part of the house",
     "counter": "numbers",

@@ -235,7 +235,7 @@ async def test_an_export_needs_an_admin_a_reason_and_a_fresh_proof_and_leaves_a_
     assert [row[0] for row in rows[2:]] == ["骆叙白", "单怀瑾", "闻予澄", "章清"]
     (entry,) = await audited(house, "directory.export")
     assert entry["detail"]["reason"] == "换届核对"
-    assert house.ears.types("dash") == ["directory.exported"]
+    assert house.ears.types("dash") == ["list.exported"]
 
 
 async def test_a_formula_in_a_profile_does_not_run_in_the_spreadsheet(house):
