@@ -7,7 +7,6 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from domain.clock import SHANGHAI
-from domain.directory_export import Sheet, SheetWriter
 from domain.errors import BadState, Conflict, Invalid, NotFound
 from domain.notices.board import Board
 from domain.notices.desk import Desk
@@ -18,6 +17,7 @@ from domain.notices.reach import names_shown
 from domain.notices.receipt import Counts, Mark, Receipt, Reply, receipt_id
 from domain.people import Person
 from domain.permissions import Permission
+from domain.sheet_export import Sheet, SheetWriter
 
 _PAGE = 1_000
 _LONGEST = 500
