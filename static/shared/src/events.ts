@@ -32,6 +32,18 @@ export interface AuthBurst {
   readonly seconds: number;
 }
 
+/** The order of the receiver was carried out. */
+export interface BulkDone {
+  readonly id: string;
+  readonly type: 'bulk.done';
+  readonly v: number;
+  readonly at: string;
+  readonly order: string;
+  readonly action: string;
+  readonly done: number;
+  readonly failed: number;
+}
+
 /** A card among the receiver's favourites has changed. */
 export interface CardChanged {
   readonly id: string;
@@ -82,17 +94,6 @@ export interface DeviceState {
   readonly state: 'issued' | 'revoked';
 }
 
-/** Somebody took the directory out of the house. */
-export interface DirectoryExported {
-  readonly id: string;
-  readonly type: 'directory.exported';
-  readonly v: number;
-  readonly at: string;
-  readonly by: string;
-  readonly reason: string;
-  readonly count: number;
-}
-
 /** The copy the receiver asked for can be fetched. */
 export interface ExportReady {
   readonly id: string;
@@ -138,6 +139,18 @@ export interface IdsDraft {
 
 /** What sort of notice it is. */
 export type Kind = '会议通知' | '活动通知' | '公告' | '紧急通知' | '资料通知' | '系统通知';
+
+/** Somebody took a list out of the house. */
+export interface ListExported {
+  readonly id: string;
+  readonly type: 'list.exported';
+  readonly v: number;
+  readonly at: string;
+  readonly list: string;
+  readonly by: string;
+  readonly reason: string;
+  readonly count: number;
+}
 
 /** The instants of one receipt; the first of each kind holds. */
 export interface MarkView {
@@ -413,7 +426,7 @@ export interface Unread {
 /** What may be heard, by namespace. */
 export interface ChannelEvents {
   /** 一个人的全部私人消息，连接时由服务器订阅。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
-  user: AccountChanged | GlassMoved | CardChanged | DeviceNew | ExportReady | NoticeNew | NoticeNudged | NoticeRecalled | NoticeMoved | NoticeTested | NoticeUpdated | ProfileApplied | ProfileRefused | ReceiptCounted | RoleChanged | SessionRevoked | TodoChanged | Unread;
+  user: AccountChanged | GlassMoved | BulkDone | CardChanged | DeviceNew | ExportReady | NoticeNew | NoticeNudged | NoticeRecalled | NoticeMoved | NoticeTested | NoticeUpdated | ProfileApplied | ProfileRefused | ReceiptCounted | RoleChanged | SessionRevoked | TodoChanged | Unread;
   /** 一个代表团。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
   deleg: never;
   /** 一个代表小组。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
@@ -443,7 +456,7 @@ export interface ChannelEvents {
   /** 系统通知：维护、刷新、功能开关。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
   sys: FlagChanged;
   /** 统计指标。只保留最新。 */
-  dash: GlassMoved | DirectoryExported;
+  dash: GlassMoved | ListExported;
   /** 运行状态、告警、巡检。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
   ops: AuthBurst | ScrapingAlarm;
 }
