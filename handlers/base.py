@@ -211,6 +211,11 @@ class ApiHandler(RequestHandler):
     def compute_etag(self) -> None:
         """Replies are made afresh each time; hashing them would only cost time."""
 
+    def redirect(self, url: str, permanent: bool = False, status: int | None = None) -> None:
+        """Send the caller elsewhere, with no body and so without a type of one."""
+        self.clear_header("Content-Type")
+        super().redirect(url, permanent, status)
+
     # -- refusals --------------------------------------------------------------------------------
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:

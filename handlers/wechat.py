@@ -75,7 +75,7 @@ class SignedView(BaseModel):
 class AuthorizeHandler(EntryHandler):
     """``/api/v1/wechat/authorize``."""
 
-    @operation(PUBLIC, status=302, produces="text/html")
+    @operation(PUBLIC, status=302)
     async def get(self, query: AuthorizeQuery) -> Written:
         """Send the browser to WeChat's authorisation page."""
         departure = await self.identity.wechat_login.depart(query.return_to)
@@ -95,7 +95,7 @@ class AuthorizeHandler(EntryHandler):
 class CallbackHandler(EntryHandler):
     """``/api/v1/wechat/callback``."""
 
-    @operation(PUBLIC, status=302, produces="text/html")
+    @operation(PUBLIC, status=302)
     async def get(self, query: CallbackQuery) -> Written:
         """Receive the browser back, and send it on: into the house, or to the binding page."""
         arrival = await self.identity.wechat_login.arrive(

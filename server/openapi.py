@@ -203,9 +203,12 @@ def _inlined(shape: Any, defined: Mapping[str, Any]) -> Any:
     return {name: _inlined(inner, defined) for name, inner in shape.items()}
 
 
+_BODILESS = {204: "Done.", 302: "To be asked for elsewhere, see the header Location."}
+
+
 def _responses(promise: Operation, result: Json | None) -> Json:
-    good: Json = {"description": "Done." if promise.status == 204 else "The answer."}
-    if promise.written:
+    good: Json = {"description": _BODILESS.get(promise.status, "The answer.")}
+    if promise.written and promise.status not in _BODILESS:
         good["content"] = {promise.produces: {}}
     elif result is not None:
         good["content"] = {"application/json": {"schema": result}}
