@@ -211,10 +211,10 @@ class ApiHandler(RequestHandler):
     def compute_etag(self) -> None:
         """Replies are made afresh each time; hashing them would only cost time."""
 
-    def redirect(self, url: str, permanent: bool = False, status: int | None = None) -> None:
+    def redirect(self, url: str, *args: Any, **kwargs: Any) -> None:
         """Send the caller elsewhere, with no body and so without a type of one."""
         self.clear_header("Content-Type")
-        super().redirect(url, permanent, status)
+        super().redirect(url, *args, **kwargs)
 
     # -- refusals --------------------------------------------------------------------------------
 

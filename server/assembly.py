@@ -94,7 +94,9 @@ async def assemble(
     """
     travel = TravelClock(clock) if settings.env is Env.TEST else None
     ground = await lay(settings, stack, clock=travel or clock, new_id=new_id)
-    services = build(ground, reach(settings, stack, clock=ground.clock))
+    inspector = FileInspector()
+    stack.callback(inspector.close)
+    services = build(ground, reach(settings, stack, clock=ground.clock), inspector)
     ground.supervisor.supervise("courier", services.identity.courier.run)
     stack.callback(services.identity.hasher.close)
     health = Health(ground.supervisor)
@@ -138,8 +140,13 @@ def make_routes(ground: Ground, health: Health, realtime: Realtime) -> Routes:
     return Routes((*declared, *realtime.routes))
 
 
-def build(ground: Ground, neighbours: Neighbours) -> Services:
-    """Construct every service: one call for each, dependencies first."""
+def build(
+    ground: Ground, neighbours: Neighbours, inspector: FileInspector | None = None
+) -> Services:
+    """Construct every service: one call for each, dependencies first.
+
+    Whoever lets files in gives the ``inspector`` and closes it.
+    """
     db, audit, bus, clock, new_id = ground.db, ground.audit, ground.bus, ground.clock, ground.new_id
     grant_rows = GrantStore(db)
     grants = GrantService(
@@ -161,7 +168,7 @@ def build(ground: Ground, neighbours: Neighbours) -> Services:
     files = FileService(
         records,
         blobs,
-        FileInspector(),
+        inspector or FileInspector(),
         clock=clock,
         new_id=new_id,
         keepers={"notice": notices.reading},

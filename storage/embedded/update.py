@@ -7,7 +7,7 @@ document it is given.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -157,6 +157,10 @@ def _check_replacement(spec: Doc) -> None:
     check_depth(spec)
 
 
+_CHECKED = frozenset({"$inc", "$mul", "$push", "$addToSet", "$pop", "$pullAll", "$bit"})
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 def _changes(spec: Doc) -> list[tuple[list[str], str, Any]]:
     """The single changes of a document of operators, in the order MongoDB applies them."""
     changes: list[tuple[list[str], str, Any]] = []
@@ -180,7 +184,12 @@ def _changes(spec: Doc) -> list[tuple[list[str], str, Any]]:
             if operator == "$rename":
                 _check_rename(path, value)
                 paths.append(value)
-            changes.append((path.split("."), operator, value))
+            parts = path.split(".")
+            if operator in _CHECKED:
+                # Refused even where nothing matches, as MongoDB does: tried on an empty document.
+                tried = ["x"] if "$" in path else parts
+                OPERATORS[operator](Change({}, tried, value, _EPOCH))
+            changes.append((parts, operator, value))
     _check_conflicts(paths)
     return sorted(changes, key=lambda change: [_part_order(part) for part in change[0]])
 
