@@ -13,6 +13,7 @@ from domain.deadlines import Deadlines
 from domain.dictionaries import DictionaryService
 from domain.flags import FlagService
 from domain.grants import GrantService
+from domain.integrations import IntegrationService
 from domain.roster_import import RosterImport
 from domain.rule_changes import RuleService
 from domain.rules import RuleBook
@@ -33,6 +34,7 @@ class Administration:
     dictionaries: DictionaryService
     flags: FlagService
     grants: GrantService
+    integrations: IntegrationService
     roster: RosterImport
     rule_changes: RuleService
     rules: RuleBook

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -43,7 +43,9 @@ class SmsAccount:
 class TencentSms:
     """Port ``SmsGateway`` over Tencent Cloud."""
 
-    def __init__(self, http: JsonClient, account: SmsAccount, *, clock: Clock) -> None:
+    def __init__(
+        self, http: JsonClient, account: SmsAccount | Callable[[], SmsAccount], *, clock: Clock
+    ) -> None:
         self._http = http
         self._account = account
         self._clock = clock
@@ -61,31 +63,34 @@ class TencentSms:
             params: Values of the template's parameters by name.
 
         Raises:
-            NotConfigured: The template has no id at the provider.
+            NotConfigured: There is no key, or the template has no id at the provider.
             RateLimited: The provider's own limit for this number is reached.
             UpstreamDown: The provider does not answer or refuses.
         """
-        known = self._account.templates.get(template)
+        account = self._account if isinstance(self._account, SmsAccount) else self._account()
+        if not account.secret_key:
+            raise NotConfigured("未配置短信服务密钥", upstream=_UPSTREAM)
+        known = account.templates.get(template)
         if known is None:
             raise NotConfigured(f"短信模板未配置：{template}", upstream=_UPSTREAM)
         template_id, names = known
         body = orjson.dumps(
             {
                 "PhoneNumberSet": [phone if phone.startswith("+") else f"+86{phone}"],
-                "SmsSdkAppId": self._account.app_id,
-                "SignName": self._account.sign_name,
+                "SmsSdkAppId": account.app_id,
+                "SignName": account.sign_name,
                 "TemplateId": template_id,
                 "TemplateParamSet": [params[name] for name in names],
             }
         )
-        answer = await self._http.post("/", body, headers=self._headers(body))
+        answer = await self._http.post("/", body, headers=self._headers(account, body))
         return _serial(answer.get("Response", {}))
 
-    def _headers(self, body: bytes) -> dict[str, str]:
+    def _headers(self, account: SmsAccount, body: bytes) -> dict[str, str]:
         now = int(self._clock().timestamp())
         authorization = sign(
-            secret_id=self._account.secret_id,
-            secret_key=self._account.secret_key,
+            secret_id=account.secret_id,
+            secret_key=account.secret_key,
             service=_SERVICE,
             host=self._http.host,
             action="SendSms",
@@ -97,7 +102,7 @@ class TencentSms:
             "Content-Type": _CONTENT_TYPE,
             "Host": self._http.host,
             "X-TC-Action": "SendSms",
-            "X-TC-Region": self._account.region,
+            "X-TC-Region": account.region,
             "X-TC-Timestamp": str(now),
             "X-TC-Version": "2021-01-11",
         }

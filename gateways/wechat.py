@@ -43,7 +43,9 @@ class WeChatError(UpstreamDown):
 class WeChatClient:
     """The official account's server side. One per process; safe for concurrent use."""
 
-    def __init__(self, http: JsonClient, *, app_id: str, app_secret: str, clock: Clock) -> None:
+    def __init__(
+        self, http: JsonClient, *, app_id: str, app_secret: str | Callable[[], str], clock: Clock
+    ) -> None:
         self._http = http
         self._app_id = app_id
         self._app_secret = app_secret
@@ -65,7 +67,7 @@ class WeChatClient:
             "/sns/oauth2/access_token",
             {
                 "appid": self._app_id,
-                "secret": self._app_secret,
+                "secret": self._secret(),
                 "code": code,
                 "grant_type": "authorization_code",
             },
@@ -90,6 +92,17 @@ class WeChatClient:
         """Answer a valid ticket with which pages are signed for the JS-SDK."""
         return await self._ticket.get()
 
+    def _secret(self) -> str:
+        """Answer the secret of this moment; it may be changed while the hub runs.
+
+        Raises:
+            NotConfigured: There is none.
+        """
+        secret = self._app_secret if isinstance(self._app_secret, str) else self._app_secret()
+        if not secret:
+            raise NotConfigured("未配置微信公众号密钥", upstream=_UPSTREAM)
+        return secret
+
     async def _fetch_token(self) -> tuple[str, int]:
         answer = await self._http.post(
             "/cgi-bin/stable_token",
@@ -97,7 +110,7 @@ class WeChatClient:
                 {
                     "grant_type": "client_credential",
                     "appid": self._app_id,
-                    "secret": self._app_secret,
+                    "secret": self._secret(),
                     "force_refresh": False,
                 }
             ),

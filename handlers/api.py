@@ -1,8 +1,12 @@
-"""``/api/<method>``: the server API over HTTP, for those who hold the key."""
+"""``/api/<method>``: the server API over HTTP, for those who hold a key; closed without any.
+
+Keys are asked for at each call: they change while the hub runs, and two may fit for a while.
+"""
 
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable, Collection
 
 import msgspec
 from tornado.web import RequestHandler
@@ -18,10 +22,10 @@ MAX_BODY = 1 << 20
 class ServerApiHandler(RequestHandler):
     """``POST /api/<method>``. The key comes in ``X-API-Key``, never in the address."""
 
-    def initialize(self, api: Api, key: str) -> None:
+    def initialize(self, api: Api, keys: Callable[[], Collection[str]]) -> None:
         """Take what the handler needs from the route table."""
         self.api = api
-        self.key = key
+        self.keys = keys
 
     def prepare(self) -> None:
         """Turn away whoever does not hold the key."""
@@ -29,7 +33,13 @@ class ServerApiHandler(RequestHandler):
         if not given:
             scheme, _, rest = self.request.headers.get("Authorization", "").partition(" ")
             given = rest if scheme.lower() == "apikey" else ""
-        if not self.key or not hmac.compare_digest(given.encode(), self.key.encode()):
+        keys = self.keys()
+        # Every key is compared, so that the time it takes says nothing about which fits.
+        fits = [hmac.compare_digest(given.encode(), key.encode()) for key in keys if key]
+        if not fits:
+            self.set_status(404)
+            _ = self.finish({"error": {"code": 404, "message": "the server API is closed"}})
+        elif not any(fits):
             self.set_status(401)
             _ = self.finish({"error": {"code": 401, "message": "unauthorized"}})
         elif len(self.request.body) > MAX_BODY:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from tornado.routing import URLSpec
 from tornado.web import url
@@ -21,10 +21,10 @@ def realtime_routes(
     hub: Hub,
     *,
     wire: Wire | None = None,
-    api_key: str = "",
+    api_keys: Callable[[], Collection[str]] = tuple,
     allowed_origins: Collection[str] = (),
 ) -> list[URLSpec]:
-    """Answer the routes of every transport; the server API only if there is a key for it.
+    """Answer the routes of every transport, and of the server API for who holds one of the keys.
 
     With a ``wire``, upgraded sockets leave Tornado; without one (TLS in this process, no epoll)
     Tornado keeps them.
@@ -38,8 +38,5 @@ def realtime_routes(
         url(r"/connection/sse", EventStreamHandler, shared),
         url(r"/emulation", EmulationHandler, shared),
     ]
-    if api_key:
-        routes.append(
-            url(r"/api/(?P<method>[a-z_]+)", ServerApiHandler, {"api": Api(hub), "key": api_key})
-        )
-    return routes
+    server_api = {"api": Api(hub), "keys": api_keys}
+    return [*routes, url(r"/api/(?P<method>[a-z_]+)", ServerApiHandler, server_api)]

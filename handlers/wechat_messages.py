@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, Field
@@ -44,15 +46,15 @@ class MessagesHandler(EntryHandler):
     @operation(PUBLIC, produces="text/plain")
     async def get(self, query: PushQuery) -> Written:
         """Prove to WeChat that the address is ours."""
-        self._check(query)
+        self._signed(query)
         self._say(query.echostr, "text/plain; charset=utf-8")
         return Written()
 
     @operation(PUBLIC, produces="text/xml")
     async def post(self, query: PushQuery) -> Written:
         """Receive an event and answer it with a text, or with nothing."""
-        self._check(query)
-        text = self._opened(query, self.request.body)
+        key = self._signed(query)
+        text = self._opened(query, self.request.body, key)
         message = _parse(text)
         answer = await self._react(message)
         if not answer:
@@ -60,23 +62,25 @@ class MessagesHandler(EntryHandler):
             self._say("success", "text/plain; charset=utf-8")
             return Written()
         reply = TextReply(content=answer, message=message).render()
-        self._say(self._sealed(query, reply), "text/xml; charset=utf-8")
+        self._say(self._sealed(query, reply, key), "text/xml; charset=utf-8")
         return Written()
 
-    def _check(self, query: PushQuery) -> None:
-        token = self.identity.official.token
-        if not token:
+    def _signed(self, query: PushQuery) -> Mapping[str, str]:
+        """Answer the key it is signed with; while keys are changed over there are two."""
+        keys = self.identity.official.messages()
+        if not keys:
             raise NotConfigured("未配置微信消息接口", upstream="wechat")
-        try:
-            check_signature(token, query.signature, query.timestamp, query.nonce)
-        except InvalidSignatureException:
-            raise Forbidden("签名不正确", code="bad_signature") from None
+        for key in keys:
+            with contextlib.suppress(InvalidSignatureException):
+                check_signature(key["token"], query.signature, query.timestamp, query.nonce)
+                return key
+        raise Forbidden("签名不正确", code="bad_signature")
 
-    def _opened(self, query: PushQuery, body: bytes) -> bytes | str:
+    def _opened(self, query: PushQuery, body: bytes, key: Mapping[str, str]) -> bytes | str:
         if query.encrypt_type != "aes":
             return body
         try:
-            opened: str = self._crypto().decrypt_message(
+            opened: str = self._crypto(key).decrypt_message(
                 body, query.msg_signature, query.timestamp, query.nonce
             )
         except (InvalidSignatureException, InvalidAppIdException):
@@ -86,17 +90,16 @@ class MessagesHandler(EntryHandler):
             raise Malformed("消息无法解析") from error
         return opened
 
-    def _sealed(self, query: PushQuery, reply: str) -> str:
+    def _sealed(self, query: PushQuery, reply: str, key: Mapping[str, str]) -> str:
         if query.encrypt_type != "aes":
             return reply
-        sealed: str = self._crypto().encrypt_message(reply, query.nonce, query.timestamp)
+        sealed: str = self._crypto(key).encrypt_message(reply, query.nonce, query.timestamp)
         return sealed
 
-    def _crypto(self) -> WeChatCrypto:
-        official = self.identity.official
-        if not official.aes_key:
+    def _crypto(self, key: Mapping[str, str]) -> WeChatCrypto:
+        if not key["aes_key"]:
             raise NotConfigured("未配置微信消息加密", upstream="wechat")
-        return WeChatCrypto(official.token, official.aes_key, official.app_id)
+        return WeChatCrypto(key["token"], key["aes_key"], self.identity.official.app_id)
 
     async def _react(self, message: object) -> str:
         messages = self.identity.messages

@@ -17,6 +17,7 @@ from domain.flags import FlagService
 from domain.grants import GrantService
 from domain.identity.identities import Identities
 from domain.identity.services import Identity
+from domain.integrations import IntegrationService
 from domain.roster_import import RosterImport, RosterPorts
 from domain.rule_changes import RuleService
 from domain.rules import RuleBook
@@ -28,6 +29,7 @@ from storage.bulk import BulkStore
 from storage.flags import FlagStore
 from storage.grants import GrantStore
 from storage.identity import AccountStore
+from storage.integrations import KeyStore
 from storage.organisation import OrganisationStore
 from storage.people import PeopleStore
 from storage.roster_import import RosterStore, read_table
@@ -83,6 +85,9 @@ def build_administration(
         dictionaries=lists,
         flags=FlagService(FlagStore(db), audit=audit, bus=ground.bus, clock=clock, new_id=new_id),
         grants=grants,
+        integrations=IntegrationService(
+            KeyStore(db), ground.keys, vault=ground.vault, audit=audit, clock=clock, new_id=new_id
+        ),
         roster=RosterImport(ports, clock=clock, new_id=new_id),
         rule_changes=RuleService(RuleStore(db), rules, audit=audit, clock=clock, new_id=new_id),
         rules=rules,

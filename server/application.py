@@ -33,7 +33,7 @@ from handlers import (
     wechat_messages,
     workdays,
 )
-from handlers.admin import accounts, breakglass, bulk, credentials, grants, roster
+from handlers.admin import accounts, breakglass, bulk, credentials, grants, integrations, roster
 from handlers.admin import audit as admin_audit
 from handlers.admin import dictionaries as admin_dictionaries
 from handlers.admin import flags as admin_flags
@@ -65,6 +65,7 @@ ROUTES: tuple[Route, ...] = (
     *devices.ROUTES,
     *dictionaries.ROUTES,
     *grants.ROUTES,
+    *integrations.ROUTES,
     *files.ROUTES,
     *hall.ROUTES,
     *flags.ROUTES,

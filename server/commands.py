@@ -17,15 +17,19 @@ from urllib.parse import urlsplit
 import orjson
 from pydantic import BaseModel, SecretStr
 
+from domain.clock import system_clock
 from domain.errors import DomainError
+from domain.key_ring import CONSUMERS, Kept, KeyRing
 from server.application import ROUTES
 from server.config import Settings
 from server.ground import lay, open_database
 from server.health import routes as health_routes
+from server.keys import key_ring
 from server.openapi import document
 from server.upkeep import blob_store
 from storage.audit import read_head, sign_head
 from storage.backup import Restored, backup, restore
+from storage.integrations import KeyStore
 
 _PATIENCE = 3.0
 
@@ -60,6 +64,7 @@ async def check(settings: Settings) -> list[Probe]:
         await _probe("data directory", lambda: _disk(settings.data_dir)),
         await _probe("mongodb", lambda: _mongo(settings)),
         await _probe("redis", lambda: _redis(settings)),
+        *await _key_probes(settings),
     ]
     for name, (account, url) in neighbours.items():
         if account:
@@ -77,6 +82,40 @@ async def _probe(name: str, ask: Callable[[], Awaitable[str]]) -> Probe:
     except (DomainError, OSError, RuntimeError, TimeoutError, ValueError) as error:
         return Probe(name, good=False, says=str(error) or type(error).__name__)
     return Probe(name, good=True, says=f"{says} ({(time.perf_counter() - began) * 1000:.0f} ms)")
+
+
+async def _key_probes(settings: Settings) -> list[Probe]:
+    """Tell of each integration key which one is in force: the operator's, a kept one, or none."""
+    ring = key_ring(settings, clock=system_clock)
+    try:
+        async with AsyncExitStack() as stack:
+            db = await open_database(settings, stack, join=True)
+            rows = await KeyStore(db).all()
+    except (DomainError, OSError, RuntimeError) as error:
+        return [Probe("keys", good=False, says=str(error) or type(error).__name__)]
+    ring.load(
+        [
+            # What a key is does not matter here, only whether it may be used.
+            Kept(row.id, row.consumer, row.since, row.overlap, {"": ""} if row.sealed else None)
+            for row in rows
+            if row.since is not None
+        ]
+    )
+    prints = {row.id: row.fingerprint for row in rows}
+    return [
+        Probe(f"key {name}", good=True, says=_says_key(ring, name, it.setting, prints))
+        for name, it in CONSUMERS.items()
+    ]
+
+
+def _says_key(ring: KeyRing, name: str, setting: str, prints: Mapping[str, str]) -> str:
+    if ring.source(name) == "setting":
+        return f"{setting} is in force"
+    said = [
+        f"{prints[key_id]}" + (f" until {end:%Y-%m-%d %H:%M} UTC" if end else "")
+        for key_id, end in ring.ends(name).items()
+    ]
+    return "kept in the vault: " + ", ".join(said) if said else f"none ({setting} is not set)"
 
 
 async def _disk(path: Path) -> str:

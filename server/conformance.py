@@ -130,7 +130,7 @@ def conformance_application(profile: str, hub: Hub, wire: Wire | None = None) ->
     """Answer the web application of a profile around its hub."""
     key = PROFILES[profile].api_key
     return Application(
-        realtime_routes(hub, wire=wire, api_key=key, allowed_origins=("*",)),
+        realtime_routes(hub, wire=wire, api_keys=lambda: (key,), allowed_origins=("*",)),
         websocket_max_message_size=hub.limits.frame,
     )
 

@@ -20,7 +20,7 @@ async def create_admin(settings: Settings, name: str, login: str, *, force: bool
     """
     async with AsyncExitStack() as stack:
         ground = await lay(settings, stack, join=True)
-        services = build(ground, reach(settings, stack, clock=ground.clock))
+        services = build(ground, reach(ground, stack))
         return await services.identity.first_admin.create(name, login, force=force)
 
 

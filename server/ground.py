@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from domain.clock import Clock, NewId, new_ulid, system_clock
+from domain.key_ring import KeyRing
 from server.bus import HubBus
 from server.config import Settings
+from server.keys import key_ring
 from server.metrics import Metrics
 from server.supervise import Supervisor
 from storage.audit import AuditStore
@@ -29,6 +31,7 @@ class Ground:
 
     Attributes:
         key: Secret of this hub, the same in all its processes; derive from it, never use it raw.
+        keys: Keys of our neighbours and for our callers, as they are in force.
     """
 
     settings: Settings
@@ -45,6 +48,7 @@ class Ground:
     limiter: MongoLimiter
     vault: KeyVault
     key: bytes
+    keys: KeyRing
 
 
 async def lay(
@@ -87,6 +91,7 @@ async def lay(
         limiter=MongoLimiter(db, clock),
         vault=_vault(settings),
         key=_secret(settings),
+        keys=key_ring(settings, clock=clock),
     )
 
 

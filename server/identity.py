@@ -83,7 +83,7 @@ def build_identity(
     states = AccountService(accounts, sessions, granting, proofs.lockout, around)
     admission = Admission(accounts, grants, sessions, proofs, around)
     qr = QrLogin(attempts, accounts, admission, around, origin=origin)
-    official = official_account(ground.settings)
+    official = official_account(ground)
     binding = Binding(
         roster,
         accounts,
@@ -158,14 +158,14 @@ def make_hasher(settings: Settings) -> Hasher:
     return Hasher()
 
 
-def official_account(settings: Settings) -> OfficialAccount:
+def official_account(ground: Ground) -> OfficialAccount:
     """Answer what the hub is to WeChat."""
+    settings, keys = ground.settings, ground.keys
     return OfficialAccount(
         app_id=settings.wechat.app_id,
         open_url=settings.wechat.open_url.rstrip("/"),
         origin=settings.origin,
-        token=settings.wechat.token.get_secret_value(),
-        aes_key=settings.wechat.aes_key.get_secret_value(),
+        messages=lambda: keys.accepted("wechat_messages"),
     )
 
 

@@ -60,6 +60,12 @@ def rows(services: Services) -> tuple[Job, ...]:
         Job(name="grants.count", every=minute, run=desk.grants.count_administrators),
         Job(name="grants.expire", every=second, run=desk.grants.expire),
         Job(name="hall.announce", every=2 * second, run=services.hall.board.catch_up),
+        Job(
+            name="integrations.refresh",
+            every=second,
+            run=desk.integrations.refresh,
+            everywhere=True,
+        ),
         Job(name="logins.sweep", every=10 * minute, run=services.identity.sweep.run),
         Job(name="notices.expire", every=20 * second, run=services.notices.afterwards.expire_due),
         Job(name="notices.publish", every=second, run=services.notices.review.publish_due),

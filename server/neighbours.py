@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from domain.clock import Clock
 from domain.identity.credentials import TEMPLATE as INVITATION
 from domain.identity.ports import WeChat
 from domain.identity.sms_codes import TEMPLATE as LOGIN_CODE
@@ -13,7 +12,8 @@ from domain.ports import SmsGateway
 from gateways.http import JsonClient
 from gateways.sms import NoSms, SmsAccount, TencentSms
 from gateways.wechat import NoWeChat, WeChatClient
-from server.config import Settings, Sms
+from server.config import Sms
+from server.ground import Ground
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +24,12 @@ class Neighbours:
     sms: SmsGateway
 
 
-def reach(settings: Settings, stack: AsyncExitStack, *, clock: Clock) -> Neighbours:
-    """Make the clients; leaving ``stack`` lets their connections go."""
-    return Neighbours(
-        wechat=_wechat(settings, stack, clock=clock), sms=_sms(settings, stack, clock=clock)
-    )
+def reach(ground: Ground, stack: AsyncExitStack) -> Neighbours:
+    """Make the clients; leaving ``stack`` lets their connections go.
+
+    They ask the key ring each time, so that a key is changed without a restart.
+    """
+    return Neighbours(wechat=_wechat(ground, stack), sms=_sms(ground, stack))
 
 
 def sms_account(sms: Sms) -> SmsAccount:
@@ -47,24 +48,30 @@ def sms_account(sms: Sms) -> SmsAccount:
     )
 
 
-def _wechat(settings: Settings, stack: AsyncExitStack, *, clock: Clock) -> WeChat:
-    said = settings.wechat
+def _wechat(ground: Ground, stack: AsyncExitStack) -> WeChat:
+    said, keys = ground.settings.wechat, ground.keys
     if not said.app_id:
         return NoWeChat()
     client = WeChatClient(
         JsonClient("wechat", said.base_url),
         app_id=said.app_id,
-        app_secret=said.app_secret.get_secret_value(),
-        clock=clock,
+        app_secret=lambda: keys.current("wechat").get("secret", ""),
+        clock=ground.clock,
     )
     stack.callback(client.close)
     return client
 
 
-def _sms(settings: Settings, stack: AsyncExitStack, *, clock: Clock) -> SmsGateway:
-    said = settings.sms
+def _sms(ground: Ground, stack: AsyncExitStack) -> SmsGateway:
+    said, keys = ground.settings.sms, ground.keys
     if not said.base_url:
         return NoSms()
-    client = TencentSms(JsonClient("sms", said.base_url), sms_account(said), clock=clock)
+    account = sms_account(said)
+
+    def present() -> SmsAccount:
+        key = keys.current("sms")
+        return replace(account, secret_id=key.get("secret_id", ""), secret_key=key.get("key", ""))
+
+    client = TencentSms(JsonClient("sms", said.base_url), present, clock=ground.clock)
     stack.callback(client.close)
     return client

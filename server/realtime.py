@@ -150,7 +150,7 @@ async def build_realtime(ground: Ground, services: Services, stack: AsyncExitSta
     rules = realtime_routes(
         hub,
         wire=wire,
-        api_key=settings.realtime.api_key.get_secret_value(),
+        api_keys=lambda: [key["key"] for key in ground.keys.accepted("server_api")],
         allowed_origins=settings.realtime.allowed_origins,
     )
     entrance = None

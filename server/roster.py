@@ -32,7 +32,7 @@ async def import_roster(
     data = path.read_bytes()
     async with AsyncExitStack() as stack:
         ground = await lay(settings, stack, join=True)
-        services = build(ground, reach(settings, stack, clock=ground.clock))
+        services = build(ground, reach(ground, stack))
         return await services.administration.roster.run(
             path.name,
             data,

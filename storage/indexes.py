@@ -123,6 +123,13 @@ INDEXES: tuple[Index, ...] = (
     Index("group", "parent_name", (("parent", 1), ("name", 1)), unique=True),
     Index("hall", "untold", (("untold", 1),)),
     Index("idempotency", "created", (("created_at", 1),), expire_after=86_400),
+    Index(
+        "integration_key",
+        "open",
+        (("open", 1),),
+        unique=True,
+        partial={"open": {"$type": "string"}},
+    ),
     Index("limit", "expires", (("exp", 1),), expire_after=0),
     Index("login_attempt", "until", (("until", 1),)),
     Index("login_session", "person", (("person_id", 1), ("seen_at", -1))),

@@ -8,10 +8,11 @@ silent scope is asked for, so WeChat tells the openid and nothing more.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from domain.errors import Forbidden, Malformed, Unauthenticated
 from domain.identity.account import (
@@ -49,7 +50,8 @@ class OfficialAccount(BaseModel):
     Attributes:
         open_url: Where the authorisation page is.
         origin: Where browsers find the hub; must be the registered domain.
-        token: Signs what WeChat's server tells us; ``aes_key`` encrypts it, or is empty.
+        messages: Answers the keys of what WeChat's server tells us, the newest first: ``token``
+            signs it, ``aes_key`` encrypts it or is empty. None where that is not set up.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -57,8 +59,7 @@ class OfficialAccount(BaseModel):
     app_id: str
     open_url: str
     origin: str
-    token: str = Field(default="", repr=False)
-    aes_key: str = Field(default="", repr=False)
+    messages: Callable[[], Sequence[Mapping[str, str]]] = tuple
 
 
 class Departure(NamedTuple):

@@ -39,6 +39,7 @@ OF_NOBODY = {
     "hall": "what a meeting shows at the moment; who spoke is in ``speech``",
     "idempotency": "answers to one's own requests, gone after a day by an expiring index",
     "installation": "the hub itself",
+    "integration_key": "sealed keys of neighbours; who handed one in is an act of office",
     "lease": "processes",
     "limit": "counts of the last minutes, gone by an expiring index",
     "login_try": "counts under a hash, gone when their minutes are over",

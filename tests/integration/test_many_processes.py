@@ -133,7 +133,7 @@ async def house(running):
     await until(lambda: running.complete, 40)
     async with AsyncExitStack() as stack:
         ground = await lay(running.settings, stack, join=True)
-        services = build(ground, reach(running.settings, stack, clock=ground.clock))
+        services = build(ground, reach(ground, stack))
         stack.callback(services.identity.hasher.close)
         client = AsyncHTTPClient(force_instance=True, max_clients=100)
         stack.callback(client.close)

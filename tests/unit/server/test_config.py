@@ -47,6 +47,7 @@ def test_a_complete_production_starts(monkeypatch) -> None:
         ({"HUB_SECRET": ""}, "HUB_SECRET is missing"),
         ({"HUB_VAULT__KEY": "short"}, "HUB_VAULT__KEY is too short"),
         ({"HUB_REALTIME__SECRET": ""}, "HUB_REALTIME__SECRET is missing"),
+        ({"HUB_WECHAT__APP_SECRET": "short"}, "HUB_WECHAT__APP_SECRET is too short"),
         ({"HUB_DEMO": "1"}, "HUB_DEMO is set"),
         ({"HUB_PUBLIC_URL": "http://hub.example"}, "not an https address"),
         ({"HUB_WECHAT__BASE_URL": "http://127.0.0.1:9"}, "HUB_WECHAT__BASE_URL"),
