@@ -103,6 +103,7 @@ class Permission(StrEnum):
     ROSTER_MANAGE = "roster.manage"
     PRIVACY_HANDLE = "privacy.handle"
     BREAK_GLASS = "break_glass"
+    MEETING_MANAGE = "meeting.manage"
     SETTINGS_MANAGE = "settings.manage"
 
 
@@ -159,6 +160,7 @@ _ROWS: Mapping[Permission, str] = {
     Permission.ROSTER_MANAGE: "–   –   –   –   –   –   –   –   A   –   –",
     Permission.PRIVACY_HANDLE: "–   –   –   –   –   –   –   –   A   –   R",
     Permission.BREAK_GLASS: "–   –   –   –   –   –   –   –   2   –   R",
+    Permission.MEETING_MANAGE: "–   –   S   S   –   –   –   –   –   –   –",
     Permission.SETTINGS_MANAGE: "–   –   –   –   –   –   –   –   A   –   R",
 }
 

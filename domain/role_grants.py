@@ -25,7 +25,8 @@ SCOPE_KINDS: Mapping[Role, frozenset[str]] = {
     Role.UNIT: frozenset({"unit"}),
     # The head of a committee signs what the committee answers as a unit.
     Role.UNIT_HEAD: frozenset({"unit", "cmte"}),
-    Role.MTG_STAFF: frozenset({"mtg", "session"}),
+    # Also of a committee: they prepare every meeting of the standing committee.
+    Role.MTG_STAFF: frozenset({"mtg", "session", "cmte"}),
     Role.MODERATOR: frozenset({"room"}),
     Role.EDITOR: frozenset({"room"}),
     Role.GUEST: frozenset({"mtg"}),

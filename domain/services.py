@@ -13,6 +13,7 @@ from domain.device_tokens import DeviceTokenService
 from domain.hall.services import HallServices
 from domain.house import House
 from domain.identity.services import Identity
+from domain.meetings.services import MeetingServices
 from domain.notices.services import Notices
 from domain.people import Person
 from domain.realtime import RealtimeService
@@ -52,6 +53,7 @@ class Services:
     hall: HallServices
     house: House
     identity: Identity
+    meetings: MeetingServices
     notices: Notices
     realtime: RealtimeService
     sessions: Sessions

@@ -89,10 +89,15 @@ _NO_DUTY = frozenset({Role.DEPUTY, Role.GUEST}) | DEVICE_ROLES
 """Roles whose scopes are memberships, not duties: they open no personal data of others."""
 
 
-def sight(person: Person, *, at: datetime | None = None) -> Sight:
+def sight(
+    person: Person, *, at: datetime | None = None, also: frozenset[str] = frozenset()
+) -> Sight:
     """Answer what a person may see.
 
-    ``at`` opens an approved break-glass window that is still running then; without it none counts.
+    Args:
+        person: Who looks.
+        at: Opens an approved break-glass window that is still running then; without it none counts.
+        also: Scopes the person is in besides those they carry: of meetings they take part in.
     """
     own = Window(_OWNED, owner_id=person.id)
     if person.state in {AccountState.SUSPENDED, AccountState.ENDED}:
@@ -105,7 +110,9 @@ def sight(person: Person, *, at: datetime | None = None) -> Sight:
     windows = [
         _PUBLIC,
         own,
-        Window(frozenset({DataClass.C1, DataClass.C2}), scopes=member_scopes(person) | duties),
+        Window(
+            frozenset({DataClass.C1, DataClass.C2}), scopes=member_scopes(person) | duties | also
+        ),
         Window(frozenset({DataClass.C3}), scopes=duties),
     ]
     if person.roles - _OUTSIDERS:
@@ -115,9 +122,15 @@ def sight(person: Person, *, at: datetime | None = None) -> Sight:
     return tuple(windows)
 
 
-def visible(subject: Person, obj: Classified, *, at: datetime | None = None) -> bool:
+def visible(
+    subject: Person,
+    obj: Classified,
+    *,
+    at: datetime | None = None,
+    also: frozenset[str] = frozenset(),
+) -> bool:
     """Tell whether a person may see an object; see the table above."""
-    return any(window.shows(obj) for window in sight(subject, at=at))
+    return any(window.shows(obj) for window in sight(subject, at=at, also=also))
 
 
 T = TypeVar("T", bound=Classified)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from tornado.web import RequestHandler
 
 from handlers import (
+    agenda,
     device_tokens,
     devices,
     dictionaries,
@@ -20,6 +21,7 @@ from handlers import (
     notice_review,
     notice_templates,
     notices,
+    meetings,
     organisation,
     people,
     privacy,
@@ -50,6 +52,7 @@ VERBS = ("get", "head", "post", "put", "patch", "delete", "options")
 
 ROUTES: tuple[Route, ...] = (
     *accounts.ROUTES,
+    *agenda.ROUTES,
     *admin_audit.ROUTES,
     *admin_dictionaries.ROUTES,
     *admin_flags.ROUTES,
@@ -74,6 +77,7 @@ ROUTES: tuple[Route, ...] = (
     *notice_review.ROUTES,
     *notice_templates.ROUTES,
     *notices.ROUTES,
+    *meetings.ROUTES,
     *organisation.ROUTES,
     *people.ROUTES,
     *privacy.ROUTES,

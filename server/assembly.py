@@ -35,6 +35,7 @@ from server.health import Health
 from server.house import build_house
 from server.identity import build_identity
 from server.logs import AccessLog
+from server.meetings import build_meetings
 from server.neighbours import Neighbours, reach
 from server.notices import build_notices, start_notices
 from server.openapi import document
@@ -51,6 +52,7 @@ from storage.files import FileStore
 from storage.grants import GrantStore, ScopeStore
 from storage.idempotency import IdempotencyRows
 from storage.inspection import FileInspector
+from storage.meetings.personal import ParticipantData
 from storage.notices.personal import ReceiptData
 from storage.personal_office import FileData, GlassData, GrantData
 from storage.rules import RuleStore
@@ -158,7 +160,7 @@ def build(
     )
     identity = build_identity(ground, neighbours, granting=grants, glasses=break_glass)
     rules = RuleBook(RuleStore(db), clock=clock, shipped=shipped_rules())
-    keepers = (GrantData(db, grants), GlassData(db), FileData(db), ReceiptData(db))
+    keepers = (GrantData(db, grants), GlassData(db), FileData(db), ReceiptData(db), ParticipantData(db))
     lists = DictionaryService(DictionaryStore(db), rules, audit=audit, clock=clock)
     house = build_house(
         ground, identity.accounts, rules, lists, archive=identity.policy.archive, keepers=keepers
@@ -166,25 +168,28 @@ def build(
     blobs = blob_store(ground.settings, db, clock=clock)
     records = FileStore(db, blobs, clock)
     notices = build_notices(ground, rules, records)
+    administration = build_administration(
+        ground, identity, grants, break_glass, Books(rules, lists)
+    )
+    meetings = build_meetings(ground, administration.rules, administration.deadlines, records)
     files = FileService(
         records,
         blobs,
         inspector or FileInspector(),
         clock=clock,
         new_id=new_id,
-        keepers={"notice": notices.reading},
+        keepers={"notice": notices.reading, "paper": meetings.papers},
     )
     device_tokens = build_device_tokens(ground)
     todo = TodoService((house.profile, house.consents, house.erasure, notices.reading))
     return Services(
-        administration=build_administration(
-            ground, identity, grants, break_glass, Books(rules, lists)
-        ),
+        administration=administration,
         device_tokens=device_tokens,
         files=files,
         hall=build_hall(ground),
         house=house,
         identity=identity,
+        meetings=meetings,
         notices=notices,
         realtime=realtime_service(ground),
         sessions=Admittance(identity.sessions, device_tokens),

@@ -12,9 +12,11 @@ from domain.people import Person
 from domain.visibility import Window, sight
 
 
-def visible_query(person: Person, *, at: datetime | None = None) -> dict[str, Any]:
+def visible_query(
+    person: Person, *, at: datetime | None = None, also: frozenset[str] = frozenset()
+) -> dict[str, Any]:
     """Answer the filter that finds exactly what ``visible`` lets the person see."""
-    return {"$or": [_clause(window) for window in sight(person, at=at)]}
+    return {"$or": [_clause(window) for window in sight(person, at=at, also=also)]}
 
 
 def _clause(window: Window) -> dict[str, Any]:

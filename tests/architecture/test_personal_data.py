@@ -50,7 +50,6 @@ OF_NOBODY = {
     "notice_template": "texts; ``created_by`` is an act of office",
     "org": "a part of the house",
     "outbox": "on its way to the person's own channel, and gone when it arrived",
-    "participant": "read only so far; its keeper comes with what writes it",
     "roster_import": "counts of an import; ``by`` is an act of office",
     "rule_change": "acts of office about rules",
     "rule_param": "rules",

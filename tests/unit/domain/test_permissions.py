@@ -55,6 +55,7 @@ ACTIONS = {
     "manage the roster and the organisation": Permission.ROSTER_MANAGE,
     "handle privacy requests": Permission.PRIVACY_HANDLE,
     "break-glass": Permission.BREAK_GLASS,
+    "prepare a meeting": Permission.MEETING_MANAGE,
     "switch features, keep dictionaries and keys": Permission.SETTINGS_MANAGE,
 }
 

@@ -1,0 +1,22 @@
+"""The use cases of meetings in one bag for the handlers; sorted by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from domain.meetings.agenda import AgendaService
+from domain.meetings.desk import MeetingDesk
+from domain.meetings.paper_desk import PaperService
+from domain.meetings.participants import ParticipantService
+from domain.meetings.results import ResultService
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeetingServices:
+    """Everything a handler may ask about meetings, from the plan to the archive."""
+
+    agenda: AgendaService
+    desk: MeetingDesk
+    papers: PaperService
+    participants: ParticipantService
+    results: ResultService

@@ -1,0 +1,47 @@
+"""Puts meetings together: the desk, agendas and papers, who takes part, results."""
+
+from __future__ import annotations
+
+from domain.deadlines import Deadlines
+from domain.meetings.agenda import AgendaService
+from domain.meetings.desk import MeetingDesk
+from domain.meetings.notice_rules import NoticeRules
+from domain.meetings.paper_desk import PaperService
+from domain.meetings.participants import ParticipantService
+from domain.meetings.results import ResultService
+from domain.meetings.services import MeetingServices
+from domain.rules import RuleBook
+from server.ground import Ground
+from storage.files import FileStore
+from storage.meetings.agenda import AgendaStore, ResultStore
+from storage.meetings.meetings import MeetingStore
+from storage.meetings.participants import ParticipantStore
+from storage.organisation import OrganisationStore
+
+
+def build_meetings(
+    ground: Ground, rules: RuleBook, deadlines: Deadlines, files: FileStore
+) -> MeetingServices:
+    """Construct everything about meetings but what happens in the hall."""
+    db, audit, bus, clock, new_id = ground.db, ground.audit, ground.bus, ground.clock, ground.new_id
+    meetings, entries, items = MeetingStore(db), ParticipantStore(db), AgendaStore(db)
+    results = ResultStore(db)
+    participants = ParticipantService(entries, meetings, bus=bus, audit=audit, clock=clock)
+    agenda = AgendaService(
+        items, meetings, participants, bus=bus, audit=audit, clock=clock, new_id=new_id
+    )
+    return MeetingServices(
+        agenda=agenda,
+        desk=MeetingDesk(
+            meetings, entries, OrganisationStore(db), NoticeRules(OrganisationStore(db), rules, deadlines),
+            bus=bus, audit=audit, clock=clock, new_id=new_id,
+        ),
+        papers=PaperService(
+            items, agenda, participants, files, bus=bus, clock=clock, new_id=new_id
+        ),
+        participants=participants,
+        results=ResultService(
+            results, meetings, results, rules,
+            bus=bus, audit=audit, clock=clock, new_id=new_id,
+        ),
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Meetings, their agenda, who takes part, what came of them."""
