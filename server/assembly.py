@@ -160,7 +160,13 @@ def build(
     )
     identity = build_identity(ground, neighbours, granting=grants, glasses=break_glass)
     rules = RuleBook(RuleStore(db), clock=clock, shipped=shipped_rules())
-    keepers = (GrantData(db, grants), GlassData(db), FileData(db), ReceiptData(db), ParticipantData(db))
+    keepers = (
+        GrantData(db, grants),
+        GlassData(db),
+        FileData(db),
+        ReceiptData(db),
+        ParticipantData(db),
+    )
     lists = DictionaryService(DictionaryStore(db), rules, audit=audit, clock=clock)
     house = build_house(
         ground, identity.accounts, rules, lists, archive=identity.policy.archive, keepers=keepers

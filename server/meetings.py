@@ -25,7 +25,7 @@ def build_meetings(
     """Construct everything about meetings but what happens in the hall."""
     db, audit, bus, clock, new_id = ground.db, ground.audit, ground.bus, ground.clock, ground.new_id
     meetings, entries, items = MeetingStore(db), ParticipantStore(db), AgendaStore(db)
-    results = ResultStore(db)
+    results, house = ResultStore(db), OrganisationStore(db)
     participants = ParticipantService(entries, meetings, bus=bus, audit=audit, clock=clock)
     agenda = AgendaService(
         items, meetings, participants, bus=bus, audit=audit, clock=clock, new_id=new_id
@@ -33,7 +33,7 @@ def build_meetings(
     return MeetingServices(
         agenda=agenda,
         desk=MeetingDesk(
-            meetings, entries, OrganisationStore(db), NoticeRules(OrganisationStore(db), rules, deadlines),
+            meetings, entries, house, NoticeRules(house, rules, deadlines),
             bus=bus, audit=audit, clock=clock, new_id=new_id,
         ),
         papers=PaperService(

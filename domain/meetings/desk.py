@@ -7,7 +7,7 @@ job announces what a process that died left behind.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, NamedTuple, Protocol
 
 from domain.clock import Clock, NewId
@@ -20,7 +20,6 @@ from domain.meetings.meeting import (
     Capacity,
     Meeting,
     MeetingChanged,
-    MeetingKind,
     MeetingMoved,
     MeetingState,
     MeetingStore,
@@ -38,7 +37,6 @@ from domain.organisation import Committee, Delegation, OrganisationStore, Sessio
 from domain.people import Person
 from domain.permissions import Permission
 from domain.ports import AuditLog, Bus
-from domain.rules import RuleBook
 
 _PATIENCE = timedelta(seconds=3)
 
@@ -120,7 +118,9 @@ class MeetingDesk:
     ) -> Sequence[Meeting]:
         """Answer the meetings a person may see, the latest first."""
         mine = await self._participants.meetings_of(by.id)
-        also = frozenset(scope for it, capacity in mine.items() for scope in scopes_of(it, capacity))
+        also = frozenset(
+            scope for it, capacity in mine.items() for scope in scopes_of(it, capacity)
+        )
         return await self._store.seen(
             by, wanted, also=also, duties=duties(by), after=after, limit=limit
         )
@@ -297,9 +297,7 @@ class MeetingDesk:
                 raise Invalid("所属机构或会次不存在", field=field)
 
     async def _announce(self, meeting: Meeting, *, moved: bool) -> None:
-        said: dict[str, Any] = {
-            "v": meeting.v, "meeting_id": meeting.id, "state": meeting.state
-        }
+        said: dict[str, Any] = {"v": meeting.v, "meeting_id": meeting.id, "state": meeting.state}
         at = meeting.updated_at or self._clock()
         if moved and meeting.state is not MeetingState.PLANNED:
             event = MeetingMoved(id=meeting.moved_eid, at=at, **said)
