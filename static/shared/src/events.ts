@@ -12,6 +12,15 @@ export interface AccountChanged {
 /** States of an account, PRODUCT.md §2.3. */
 export type AccountState = 'imported' | 'invited' | 'bound' | 'active' | 'locked' | 'suspended' | 'ended' | 'erased';
 
+/** Items of a published agenda changed: added, reordered, done, postponed; fetch it again. */
+export interface AgendaChanged {
+  readonly id: string;
+  readonly type: 'agenda.changed';
+  readonly v: number;
+  readonly at: string;
+  readonly meeting_id: string;
+}
+
 /** The meeting has come to an item of its agenda, or to none. */
 export interface AgendaPointer {
   readonly id: string;
@@ -167,6 +176,29 @@ export interface MarksView {
   readonly unread: number | null;
 }
 
+/** Something about a meeting changed: time, place, agenda, state; fetch it again. */
+export interface MeetingChanged {
+  readonly id: string;
+  readonly type: 'meeting.changed';
+  readonly v: number;
+  readonly at: string;
+  readonly meeting_id: string;
+  readonly state: MeetingState;
+}
+
+/** A meeting went into another state. */
+export interface MeetingMoved {
+  readonly id: string;
+  readonly type: 'mtg.state';
+  readonly v: number;
+  readonly at: string;
+  readonly meeting_id: string;
+  readonly state: MeetingState;
+}
+
+/** States of a meeting, PRODUCT.md F05. */
+export type MeetingState = 'planned' | 'announced' | 'registration' | 'ready' | 'in_session' | 'paused' | 'closed' | 'archived' | 'cancelled';
+
 /** What is asked of the reader. */
 export type Mode = 'none' | 'read' | 'confirm';
 
@@ -267,6 +299,20 @@ export interface Now {
   readonly now: string;
 }
 
+/** What was declared. */
+export type Outcome = 'passed' | 'failed' | 'shelved';
+
+/** A paper was put on the agenda of a meeting; fetch the agenda for whether it is for you. */
+export interface PaperAdded {
+  readonly id: string;
+  readonly type: 'doc.added';
+  readonly v: number;
+  readonly at: string;
+  readonly meeting_id: string;
+  readonly item_id: string;
+  readonly paper_id: string;
+}
+
 /** How far the notification ladder (PRODUCT.md §2.6) goes. */
 export type Priority = '普通' | '重要' | '紧急';
 
@@ -330,6 +376,19 @@ export interface ReceiptCounted {
 /** How a reader answers where confirmation is asked for. */
 export type Reply = 'join' | 'leave' | 'other';
 
+/** A result declared in the hall has been typed and confirmed by two persons. */
+export interface ResultDeclared {
+  readonly id: string;
+  readonly type: 'item.result';
+  readonly v: number;
+  readonly at: string;
+  readonly meeting_id: string;
+  readonly item_id: string;
+  readonly outcome: Outcome;
+  readonly tally: Tally | null;
+  readonly label: string;
+}
+
 /** What a person is to the hub. One person may hold several roles, each with its scopes. */
 export type Role = 'deputy' | 'liaison' | 'cmte_staff' | 'motion_clerk' | 'gov_dispatch' | 'unit' | 'unit_head' | 'mtg_staff' | 'moderator' | 'editor' | 'admin' | 'ops' | 'auditor' | 'guest' | 'scanner' | 'screen';
 
@@ -391,6 +450,13 @@ export interface SpeakingChanged {
 /** States of a notice, F02. */
 export type State = 'draft' | 'in_review' | 'rejected' | 'approved' | 'scheduled' | 'published' | 'superseded' | 'recalled' | 'expired';
 
+/** The numbers as they were read out. */
+export interface Tally {
+  readonly yes: number;
+  readonly no: number;
+  readonly abstain: number;
+}
+
 /** What a countdown does. */
 export type Ticking = 'idle' | 'running' | 'paused';
 
@@ -428,19 +494,19 @@ export interface ChannelEvents {
   /** 一个人的全部私人消息，连接时由服务器订阅。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
   user: AccountChanged | GlassMoved | BulkDone | CardChanged | DeviceNew | ExportReady | NoticeNew | NoticeNudged | NoticeRecalled | NoticeMoved | NoticeTested | NoticeUpdated | ProfileApplied | ProfileRefused | ReceiptCounted | RoleChanged | SessionRevoked | TodoChanged | Unread;
   /** 一个代表团。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
-  deleg: never;
+  deleg: MeetingChanged;
   /** 一个代表小组。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
   group: never;
   /** 一个委员会。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
-  cmte: never;
+  cmte: MeetingChanged;
   /** 常委会组成人员及其工作人员。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
-  npcsc: never;
+  npcsc: MeetingChanged;
   /** 一次会议的全体参加人员。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
-  mtg: AgendaPointer | CountdownChanged | NoticeLive | NoticeRecalled | QuorumChanged | SpeakingChanged | QueueChanged;
+  mtg: AgendaChanged | AgendaPointer | CountdownChanged | PaperAdded | ResultDeclared | MeetingChanged | MeetingMoved | NoticeLive | NoticeRecalled | QuorumChanged | SpeakingChanged | QueueChanged;
   /** 一次会议的会务人员。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
-  mtgstaff: AgendaPointer | CountdownChanged | DeviceState | QuorumChanged | ReceiptCounted | SceneChanged | SpeakingChanged | QueueChanged;
+  mtgstaff: AgendaChanged | AgendaPointer | CountdownChanged | DeviceState | PaperAdded | ResultDeclared | MeetingChanged | MeetingMoved | QuorumChanged | ReceiptCounted | SceneChanged | SpeakingChanged | QueueChanged;
   /** 一次会议的会场屏幕；订阅的应答带有当前状态。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
-  mtgscreen: AgendaPointer | CountdownChanged | QuorumChanged | SceneChanged | SpeakingChanged;
+  mtgscreen: AgendaPointer | CountdownChanged | ResultDeclared | QuorumChanged | SceneChanged | SpeakingChanged;
   /** 互动专区的一个房间。断线可补齐（保留 10000 条 / 24 小时）；可查看在线人员；跟不上时退订后续传。 */
   room: never;
   /** 一个房间的主持人。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
