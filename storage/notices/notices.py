@@ -35,7 +35,8 @@ BATCH = 1_000
 class NoticeStore:
     """Implements ``domain.notices.ports.NoticeStore`` and ``FanStore``."""
 
-    def __init__(self, db: Database, clock: Clock) -> None:
+    def __init__(self, db: Database, clock: Clock, *, batch: int = BATCH) -> None:
+        self._batch = batch
         self._notices = db["notice"]
         self._batches = db["notice_batch"]
         self._clock = clock
@@ -91,11 +92,12 @@ class NoticeStore:
                 {
                     "_id": f"{token}:{place}",
                     "people": [
-                        [one.person_id, one.delegation_id] for one in recipients[start:][:BATCH]
+                        [one.person_id, one.delegation_id]
+                        for one in recipients[start:][: self._batch]
                     ],
                     "made_at": now,
                 }
-                for place, start in enumerate(range(0, len(recipients), BATCH))
+                for place, start in enumerate(range(0, len(recipients), self._batch))
             ]
         )
         fan = {**_fan(Errand.ISSUE, token, now), "claim": 0, "due": now}

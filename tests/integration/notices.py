@@ -8,6 +8,8 @@ from typing import Any
 
 from domain.people import Person
 from domain.permissions import Role
+from domain.role_grants import GrantState, RoleGrant
+from storage.grants import GrantStore
 from tests.integration.conftest import Caller, RunningHub
 from tests.integration.people import (
     BAI,
@@ -102,3 +104,21 @@ async def receipts(hub: RunningHub, notice_id: str) -> dict[str, dict[str, Any]]
 def liaison_of(delegation: str, person_id: str = BAI) -> Person:
     """A liaison of one delegation."""
     return person(person_id, "柏令仪", Role.LIAISON, f"deleg:{delegation}")
+
+
+async def grant(hub: RunningHub, person_id: str, role: Role, *scopes: str) -> None:
+    """Give somebody a role over some scopes."""
+    at = hub.clock.now
+    await GrantStore(hub.db).add(
+        RoleGrant(
+            id=hub.hub.web.new_id(),
+            person_id=person_id,
+            role=role,
+            scopes=frozenset(scopes),
+            since=at,
+            state=GrantState.GRANTED,
+            reason="任命",
+            asked_by="system",
+            asked_at=at,
+        )
+    )
