@@ -15,7 +15,7 @@ from domain.notices.audience import Audience, Recipient, Roll
 from domain.notices.events import NoticeMoved
 from domain.notices.notice import Act, Content, Notice, Priority
 from domain.notices.ports import Errand, NoticeStore
-from domain.notices.reach import covers, require_reach, sees, to_all
+from domain.notices.reach import covers, reaches_all, require_reach, sees
 from domain.people import Person
 from domain.permissions import Permission
 from domain.ports import AuditLog, Bus
@@ -114,7 +114,7 @@ class Desk:
             Forbidden: The person may not write to all of them.
         """
         recipients = await self.recipients(content.audience)
-        whole = await self.whole(content.audience, recipients)
+        whole = await self.whole(content, recipients)
         homes = await self.homes(content)
         require_reach(by, content.priority, homes, whole=whole)
         kinds = await self.rules.choices("notice.review.kinds")
@@ -132,11 +132,12 @@ class Desk:
             raise Invalid("没有人会收到这条通知", code="audience_empty", field="audience")
         return recipients
 
-    async def whole(self, audience: Audience, recipients: Sequence[Recipient]) -> bool:
-        """Tell whether these recipients are the whole house."""
-        return to_all(
-            audience,
-            reached=sum(one.deputy for one in recipients),
+    async def whole(self, content: Content, recipients: Sequence[Recipient]) -> bool:
+        """Tell whether these recipients are the whole house, where that makes a difference."""
+        if content.priority is not Priority.URGENT or content.audience.whole_house:
+            return content.audience.whole_house
+        return reaches_all(
+            sum(one.deputy for one in recipients),
             deputies=await self.roll.deputies(),
             share=await self.rules.fraction("notice.urgent.share"),
         )

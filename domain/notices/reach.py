@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from domain.errors import Forbidden
-from domain.notices.audience import Audience
 from domain.notices.notice import Notice, Priority
 from domain.people import Person
 from domain.permissions import Permission, Reach
@@ -20,9 +19,9 @@ Homes = Mapping[str, frozenset[str]]
 """For each part that an audience names, the scopes it lies in."""
 
 
-def to_all(audience: Audience, *, reached: int, deputies: int, share: Fraction) -> bool:
-    """Tell whether an audience is the whole house, by its words or by how many it reaches."""
-    return audience.whole_house or (deputies > 0 and reached >= share * deputies)
+def reaches_all(reached: int, *, deputies: int, share: Fraction) -> bool:
+    """Tell whether so many of the deputies count as the whole house, whatever it is called."""
+    return deputies > 0 and reached >= share * deputies
 
 
 def require_reach(person: Person, priority: Priority, homes: Homes, *, whole: bool) -> None:

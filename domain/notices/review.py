@@ -126,7 +126,7 @@ class Review:
     async def _publish_scheduled(self, notice: Notice) -> bool:
         try:
             recipients = await self._desk.recipients(notice.audience)
-            whole = await self._desk.whole(notice.audience, recipients)
+            whole = await self._desk.whole(notice, recipients)
             second = notice.second or (whole and notice.priority is Priority.URGENT)
             reached = Reached(recipients, whole, second, notice.scopes)
             self._require_approval(notice, reached)
