@@ -10,6 +10,7 @@ import msgspec
 
 from handlers.stream import OCTETS, CrossOriginHandler
 from realtime import control
+from realtime.broker import BrokerDown
 from realtime.codec import BadMessage
 from realtime.codec.protobuf import read_emulation
 
@@ -37,12 +38,24 @@ class EmulationHandler(CrossOriginHandler):
             # A session that has just ended is no error: its last words cross its farewell.
             if connection := self.hub.sessions.get(session):
                 connection.receive(payload)
-        elif node in await self.hub.broker.nodes():
-            await control.tell(self.hub, control.Forward(session, payload), node=node)
         else:
-            self.refuse(404, "unknown node")
-            return
+            try:
+                known = await self._pass_on(node, session, payload)
+            except BrokerDown:
+                # The broker's own task has said so; the SDK's command runs out and it comes back.
+                self.refuse(503, "the broker is away")
+                return
+            if not known:
+                self.refuse(404, "unknown node")
+                return
         self.set_status(204)
+
+    async def _pass_on(self, node: str, session: str, payload: bytes) -> bool:
+        """Tell the process that has the connection; ``False`` if there is no such process."""
+        if node not in await self.hub.broker.nodes():
+            return False
+        await control.tell(self.hub, control.Forward(session, payload), node=node)
+        return True
 
     def _read(self) -> tuple[str, str, bytes]:
         if self.request.headers.get("Content-Type", "").startswith(OCTETS):

@@ -7,7 +7,8 @@ session either way.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from http.cookies import CookieError, SimpleCookie
 
@@ -16,7 +17,7 @@ from pydantic import BaseModel
 
 from domain.clock import NewId
 from domain.device_tokens import PREFIX as DEVICE
-from domain.errors import DomainError, Unauthenticated
+from domain.errors import DomainError, Unauthenticated, UpstreamDown
 from domain.people import AccountState, Person
 from domain.services import Services
 from handlers.base import SESSION_COOKIE, ApiHandler
@@ -145,9 +146,10 @@ class ProductAuthority:
             raise codes.Refused(codes.UNKNOWN_CHANNEL)
         kind, key = found
         person = await self._speaking(identity.session)
-        if not await _may_listen(kind, person, key):
-            raise codes.Refused(codes.PERMISSION_DENIED)
-        return await _granted(kind, person, key)
+        with _answering():
+            if not await _may_listen(kind, person, key):
+                raise codes.Refused(codes.PERMISSION_DENIED)
+            return await _granted(kind, person, key)
 
     async def sub_refresh(self, identity: Identity, channel: str, token: str) -> Grant:
         """Subscriptions last until rights change; there is nothing to renew."""
@@ -158,11 +160,12 @@ class ProductAuthority:
         found = self._channels.find(channel)
         if found is None:
             return False
-        try:
-            person = await self._services.sessions.recognise(identity.session, anew=True)
-        except Unauthenticated:
-            return False
-        return await _may_listen(found[0], person, found[1])
+        with _answering():
+            try:
+                person = await self._services.sessions.recognise(identity.session, anew=True)
+            except Unauthenticated:
+                return False
+            return await _may_listen(found[0], person, found[1])
 
     async def publish(
         self, identity: Identity, channel: str, data: bytes, *, subscribed: bool
@@ -174,10 +177,13 @@ class ProductAuthority:
         if not subscribed:
             raise codes.Refused(codes.PERMISSION_DENIED)
         person = await self._speaking(identity.session)
-        try:
-            return await found[0].say(person, found[1], data)
-        except DomainError as error:
-            raise codes.Refused(codes.PERMISSION_DENIED) from error
+        with _answering():
+            try:
+                return await found[0].say(person, found[1], data)
+            except UpstreamDown:
+                raise
+            except DomainError as error:
+                raise codes.Refused(codes.PERMISSION_DENIED) from error
 
     async def presence(self, identity: Identity, channel: str, *, subscribed: bool) -> None:
         """Those who listen may know who else does."""
@@ -207,17 +213,19 @@ class ProductAuthority:
         return True
 
     async def _login(self, token: str) -> Identity:
-        try:
-            person = await self._services.sessions.whois(token)
-        except Unauthenticated as error:
-            raise codes.HangUp(codes.INVALID_TOKEN) from error
+        with _answering():
+            try:
+                person = await self._services.sessions.whois(token)
+            except Unauthenticated as error:
+                raise codes.HangUp(codes.INVALID_TOKEN) from error
         return _identity(person, 0)
 
     async def _speaking(self, session_id: str) -> Person:
-        try:
-            return await self._services.sessions.recognise(session_id)
-        except Unauthenticated as error:
-            raise codes.HangUp(codes.INVALID_TOKEN) from error
+        with _answering():
+            try:
+                return await self._services.sessions.recognise(session_id)
+            except Unauthenticated as error:
+                raise codes.HangUp(codes.INVALID_TOKEN) from error
 
     def _read(self, token: str, *, hang_up_expired: bool) -> tuple[str, float]:
         try:
@@ -232,6 +240,15 @@ class ProductAuthority:
         if not isinstance(session_id, str) or not session_id:
             raise codes.HangUp(codes.INVALID_TOKEN)
         return session_id, claims.expire_at
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Ask a client to come again (100) where a dependency does not answer: that is no refusal."""
+    try:
+        yield
+    except UpstreamDown as error:
+        raise codes.Refused(codes.INTERNAL) from error
 
 
 def _identity(person: Person, expire_at: float) -> Identity:
@@ -253,6 +270,8 @@ async def _may_listen(kind: Channel, person: Person, key: str) -> bool:
 async def _granted(kind: Channel, person: Person, key: str) -> Grant:
     try:
         first = await kind.first(person, key)
+    except UpstreamDown:
+        raise
     except DomainError as error:
         raise codes.Refused(codes.PERMISSION_DENIED) from error
     if first is None:

@@ -104,7 +104,11 @@ class Authority(Protocol):
         """Let a client listen for longer."""
 
     async def recheck(self, identity: Identity, channel: str) -> bool:
-        """Tell whether a subscription that was granted is still allowed."""
+        """Tell whether a subscription that was granted is still allowed.
+
+        Raises:
+            Refused: It cannot be told now; the client must ask anew.
+        """
 
     async def publish(
         self, identity: Identity, channel: str, data: bytes, *, subscribed: bool

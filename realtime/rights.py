@@ -45,12 +45,24 @@ async def attach(connection: Connection, word: Subscribe) -> None:
 
 
 async def recheck(connection: Connection) -> None:
-    """Ask again about every subscription; those no longer allowed end with 2000."""
+    """Ask again about every subscription; those no longer allowed end with 2000.
+
+    Where the authority cannot say, the subscription ends with 2500: the client comes back for it
+    and is judged then. A right that has ended must not outlive a database that is away.
+    """
     hub = connection.hub
     for subscription in tuple(connection.subscriptions.values()):
-        allowed = await hub.authority.recheck(connection.identity, subscription.channel)
-        if not allowed and connection.subscriptions.get(subscription.channel) is subscription:
-            hub.unsubscribe(subscription, codes.UNSUBSCRIBED)
+        try:
+            allowed = await hub.authority.recheck(connection.identity, subscription.channel)
+            end = None if allowed else codes.UNSUBSCRIBED
+        except codes.Refused:
+            end = codes.INSUFFICIENT
+        if end is None or connection.subscriptions.get(subscription.channel) is not subscription:
+            continue
+        if subscription.server_side and end is codes.INSUFFICIENT:
+            connection.close(codes.INSUFFICIENT_STATE)
+            return
+        hub.unsubscribe(subscription, end)
 
 
 def prolong(connection: Connection, expire_at: float, info: bytes) -> None:

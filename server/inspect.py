@@ -18,7 +18,8 @@ from rich.table import Table
 
 from server.config import Settings
 
-_PATIENCE = 5.0
+_PATIENCE = 15.0
+"""Seconds: a hub that one has to look into may be a busy one."""
 _UNAUTHORIZED = 401
 _MOST_ROWS = 1000
 

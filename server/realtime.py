@@ -186,7 +186,13 @@ async def _sweep(hub: Hub, authority: ProductAuthority) -> None:
             await asyncio.sleep(_SWEEP / 10)
         for connection in connections:
             await asyncio.sleep(pause)
-            if connection.is_open and not await authority.still_welcome(connection.identity):
+            if not connection.is_open:
+                continue
+            try:
+                welcome = await authority.still_welcome(connection.identity)
+            except UpstreamDown:
+                continue  # nobody is sent away for a database that does not answer
+            if connection.is_open and not welcome:
                 connection.close(REVOKED)
 
 

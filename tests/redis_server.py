@@ -59,6 +59,13 @@ class RedisServer:
             self.thaw()
             self.kill()
 
+    def flush(self) -> None:
+        """Forget everything; who is connected stays connected."""
+        with socket.socket(socket.AF_UNIX) as each:
+            each.connect(str(self._socket))
+            each.sendall(b"FLUSHALL\r\n")
+            assert each.recv(16).startswith(b"+OK")
+
     def _signal(self, what: signal.Signals) -> None:
         assert self._process is not None
         self._process.send_signal(what)

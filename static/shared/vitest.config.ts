@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     environment: 'node',
-    testTimeout: 30_000,
+    testTimeout: 90_000,
     // One hub and one proxy at a time: the files that use them share two cores with it.
     fileParallelism: false,
   },

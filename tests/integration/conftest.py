@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 from pydantic import SecretStr
-from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 from tornado.testing import bind_unused_port
 
 from domain.people import Person
@@ -63,20 +63,20 @@ class Caller:
     ) -> Reply:
         if json is not None:
             body = orjson.dumps(json)
-        response = await self._client.fetch(
-            HTTPRequest(
-                self.url + path,
-                method=method,
-                body=body,
-                headers={**self.headers, **headers},
-                allow_nonstandard_methods=True,
-                follow_redirects=False,
-                request_timeout=30,
-            ),
-            raise_error=False,
+        request = HTTPRequest(
+            self.url + path,
+            method=method,
+            body=body,
+            headers={**self.headers, **headers},
+            allow_nonstandard_methods=True,
+            follow_redirects=False,
+            request_timeout=30,
         )
-        if response.code == 599:
-            raise ConnectionError(str(response.error))
+        try:
+            response = await self._client.fetch(request, raise_error=False)
+        except HTTPClientError as error:
+            # What is no answer is raised all the same.
+            raise ConnectionError(str(error)) from error
         return Reply(response.code, response.headers, response.body or b"")
 
 

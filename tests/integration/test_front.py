@@ -19,6 +19,9 @@ from realtime.api import Api
 from tests.integration.test_identity import PASSWORD, staff
 from tests.needs import need
 
+# Longer than npm is given: what it had to say must be seen.
+pytestmark = pytest.mark.timeout(400)
+
 ROOT = Path(__file__).parent.parent.parent
 API_KEY = "front-test-key"
 

@@ -18,7 +18,7 @@ from itertools import pairwise
 import orjson
 import psutil
 import pytest
-from tornado.httpclient import AsyncHTTPClient, HTTPClientError
+from tornado.httpclient import AsyncHTTPClient
 
 from domain.events import Event
 from domain.identity.account import Account
@@ -27,22 +27,27 @@ from domain.people import AccountState, Flag, Person
 from domain.permissions import Role
 from domain.role_grants import GrantState, RoleGrant
 from domain.roster import Card, Kind
+from realtime.recovery import MAX_RECOVERED
 from server.assembly import build
 from server.ground import lay
 from server.neighbours import reach
 from storage.grants import GrantStore
 from storage.identity import AccountStore
 from storage.people import PeopleStore
-from tests.cluster import API_KEY, Network, Peer, cluster, listening, until
+from tests.cluster import API_KEY, Network, Peer, Stopwatch, cluster, listening, until
 from tests.integration.conftest import Caller
 from tests.integration.test_realtime_http import Stream, commands
 
-pytestmark = [pytest.mark.redis, pytest.mark.slow]
+pytestmark = [pytest.mark.redis, pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 class Told(Event):
     type: str = "news.new"
     text: str
+
+
+class NotAcknowledged(Exception):
+    """What was to be published may or may not have been: nobody said that it was."""
 
 
 class House:
@@ -99,8 +104,18 @@ class House:
         return reply.json
 
     async def publish(self, data, channel="news"):
-        """Publish through whichever process is asked; answers the offset."""
-        return (await self.api("publish", channel=channel, data=data))["result"]["offset"]
+        """Publish through whichever process is asked; answers the offset.
+
+        Raises:
+            NotAcknowledged: The process is on its way out, or it was cut off.
+        """
+        try:
+            answer = await self.api("publish", channel=channel, data=data)
+        except OSError as error:
+            raise NotAcknowledged("cut off") from error
+        if "error" in answer:
+            raise NotAcknowledged(answer["error"])
+        return answer["result"]["offset"]
 
     async def announce(self, text, channel="news"):
         """Write a durable event into the outbox, as a service does with its document."""
@@ -130,7 +145,7 @@ def running():
 async def house(running):
     """A cluster that is whole, whatever the test before has done to it."""
     running.ensure()
-    await until(lambda: running.complete, 40)
+    await until(lambda: running.complete)
     async with AsyncExitStack() as stack:
         ground = await lay(running.settings, stack, join=True)
         services = build(ground, reach(ground, stack))
@@ -182,10 +197,10 @@ async def test_logging_out_everywhere_closes_sockets_on_every_process_in_two_sec
     async with AsyncExitStack() as stack:
         networks, ears = await house.elsewhere(stack, 4, await house.token(caller))
         assert len({it.worker.pid for it in networks}) == 4
-        said_at = time.monotonic()
-        assert (await caller.call("DELETE", "/api/v1/me/sessions")).status == 204
-        await until(lambda: all(ear.ended for ear in ears))
-        took = time.monotonic() - said_at
+        async with Stopwatch() as watch:
+            assert (await caller.call("DELETE", "/api/v1/me/sessions")).status == 204
+            await until(lambda: all(ear.ended for ear in ears))
+            took = watch.seconds
         assert took < 2
         assert {ear.ended[0].code for ear in ears} == {4504}
         print(f"\nlogout-all reached 4 processes in {took * 1000:.0f} ms")
@@ -196,15 +211,15 @@ async def test_a_suspended_person_is_sent_away_from_every_process_in_two_seconds
     person_id, caller = await house.enrol()
     async with AsyncExitStack() as stack:
         _, ears = await house.elsewhere(stack, 4, await house.token(caller))
-        said_at = time.monotonic()
-        reply = await admin.call(
-            "POST",
-            f"/api/v1/admin/accounts/{person_id}/state",
-            {"to": "suspended", "reason": "依法暂停", "document": "常发〔2026〕1号"},
-        )
-        assert reply.status == 200, reply.body
-        await until(lambda: all(ear.ended for ear in ears))
-        took = time.monotonic() - said_at
+        async with Stopwatch() as watch:
+            reply = await admin.call(
+                "POST",
+                f"/api/v1/admin/accounts/{person_id}/state",
+                {"to": "suspended", "reason": "依法暂停", "document": "常发〔2026〕1号"},
+            )
+            assert reply.status == 200, reply.body
+            await until(lambda: all(ear.ended for ear in ears))
+            took = watch.seconds
         assert took < 2
         assert {ear.ended[0].code for ear in ears} == {4501}
         print(f"\nsuspension reached 4 processes in {took * 1000:.0f} ms")
@@ -222,13 +237,13 @@ async def test_a_right_that_ends_ends_its_channel_on_every_process_in_two_second
             ears.append(await stack.enter_async_context(listening(network, token, "npcsc")))
             seen.add(network.worker.pid)
         assert len(seen) == 4
-        said_at = time.monotonic()
-        reply = await admin.call(
-            "PUT", f"/api/v1/admin/people/{person_id}/flags", {"v": 1, "flags": []}
-        )
-        assert reply.status == 200, reply.body
-        await until(lambda: all(ear.left for ear in ears))
-        took = time.monotonic() - said_at
+        async with Stopwatch() as watch:
+            reply = await admin.call(
+                "PUT", f"/api/v1/admin/people/{person_id}/flags", {"v": 1, "flags": []}
+            )
+            assert reply.status == 200, reply.body
+            await until(lambda: all(ear.left for ear in ears))
+            took = watch.seconds
         assert took < 2
         assert {ear.left[0].code for ear in ears} == {2000}
         assert not any(ear.ended for ear in ears)
@@ -269,12 +284,12 @@ async def test_the_clients_of_a_killed_worker_come_back_elsewhere_with_everythin
         first = await house.publish(0)
         await until(lambda: all(ear.offsets == [first] for ear in ears))
         victim = networks[0].worker
-        victim.kill()
+        house.hub.fell(victim, signal.SIGKILL)
         sent = [first]
         while len(sent) < 60:
             try:
                 sent.append(await house.publish(len(sent)))
-            except ConnectionError:
+            except NotAcknowledged:
                 continue  # it had reached the killed process; the next one reaches another
         assert gapless(sent)
         await until(lambda: all(ear.offsets and ear.offsets[-1] == sent[-1] for ear in ears))
@@ -282,7 +297,7 @@ async def test_the_clients_of_a_killed_worker_come_back_elsewhere_with_everythin
             assert ear.offsets == list(range(first, sent[-1] + 1))
         assert ears[0].joined[-1].recovered
         assert networks[0].worker.pid != victim.pid
-        await until(lambda: house.hub.complete, 40)
+        await until(lambda: house.hub.complete)
         assert victim.pid not in {it.pid for it in house.hub.workers}
 
 
@@ -292,18 +307,18 @@ async def test_a_worker_that_is_restarted_hands_its_clients_on_without_loss(hous
         networks, ears = await house.elsewhere(stack, 4, await house.token(caller))
         first = await house.publish(0)
         leaver = networks[0].worker
-        leaver.terminate()
+        house.hub.fell(leaver, signal.SIGTERM)
         sent = [first]
         while not ears[0].interrupted[1:] or len(sent) < 60:
             try:
                 sent.append(await house.publish(len(sent)))
-            except ConnectionError:
-                continue  # the listening socket of the leaver was closed with this one in it
+            except NotAcknowledged:
+                continue  # the leaver was no longer listening, or had let go of Redis
         await until(lambda: all(ear.offsets and ear.offsets[-1] == sent[-1] for ear in ears))
         assert ears[0].interrupted[1].code == 3001
         for ear in ears:
             assert ear.offsets == list(range(first, sent[-1] + 1))
-        await until(lambda: house.hub.complete, 40)
+        await until(lambda: house.hub.complete)
 
 
 async def test_redis_may_die_and_come_back(house):
@@ -320,10 +335,10 @@ async def test_redis_may_die_and_come_back(house):
         assert (await caller.call("GET", "/api/v1/me")).json["id"] == person_id
         await house.announce("said while Redis was away")
         house.hub.redis.start()
-        green = await until(lambda: house.hub.complete, 40)
+        green = await until(lambda: house.hub.complete)
         print(f"\n/readyz: red after {red:.2f} s, green {green:.2f} s after Redis was back")
         # The streams died with it: everybody is told so, and then hears what was said meanwhile.
-        await until(lambda: all(len(ear.joined) > 1 for ear in ears), 30)
+        await until(lambda: all(len(ear.joined) > 1 for ear in ears))
         for ear in ears:
             again = [it for it in ear.joined[1:] if it.was_recovering]
             assert again
@@ -333,8 +348,7 @@ async def test_redis_may_die_and_come_back(house):
                 any(isinstance(data, dict) and "while" in data["text"] for _, data in ear.heard)
                 or ear.joined[-1].stream_position.offset > 0
                 for ear in ears
-            ),
-            30,
+            )
         )
         kept = await house.api("history", channel="news", limit=100)
         texts = [it["data"].get("text") for it in kept["result"]["publications"]]
@@ -361,11 +375,13 @@ async def test_a_thousand_clients_come_back_at_once_and_have_lost_nothing(house)
             await peer.join("news")
             return time.monotonic() - since
 
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(300):
             storm = asyncio.gather(*(come_back(peer) for peer in peers))
             # What is said in the midst of it must not fall between recovery and live.
+            # Not more than a subscribe reply holds, or the last to come would have to fetch.
             while not storm.done():
-                missed.append(await house.publish("live"))
+                if len(missed) < MAX_RECOVERED - 50:
+                    missed.append(await house.publish("live"))
                 await asyncio.wait((storm,), timeout=0.2)
             times = sorted(await storm)
             last = await house.publish("end")
@@ -391,11 +407,14 @@ async def test_sigterm_sends_everybody_away_loses_nothing_and_leaves_nobody_behi
         acknowledged = []
 
         async def keep_talking():
-            while True:
+            # Whoever is sent away first misses most; a subscribe reply holds no more than so many.
+            missed = 0
+            while missed < MAX_RECOVERED - 50:
+                missed += any(len(ear.interrupted) > 1 for ear in ears)
                 try:
                     acknowledged.append(await house.publish(len(acknowledged)))
-                except (ConnectionError, AssertionError, HTTPClientError):
-                    return  # cut off or refused: it was not acknowledged
+                except NotAcknowledged:
+                    return
 
         talking = asyncio.ensure_future(keep_talking())
         await until(lambda: len(acknowledged) > 20)
@@ -405,7 +424,7 @@ async def test_sigterm_sends_everybody_away_loses_nothing_and_leaves_nobody_behi
         assert {ear.interrupted[1].code for ear in ears} == {3001}
         for network in networks:
             network.cut()
-        await until(lambda: house.hub.process.poll() is not None, 30)
+        await until(lambda: house.hub.process.poll() is not None)
         await talking
         assert house.hub.process.returncode == 0
         await until(
@@ -416,7 +435,7 @@ async def test_sigterm_sends_everybody_away_loses_nothing_and_leaves_nobody_behi
         await asyncio.to_thread(house.hub.ensure)
         for network in networks:
             network.mend()
-        await until(lambda: all(ear.joined[-1].recovered for ear in ears), 30)
+        await until(lambda: all(ear.joined[-1].recovered for ear in ears))
         last = await house.publish("after")
         await until(lambda: all(ear.offsets[-1] == last for ear in ears))
         for ear in ears:
@@ -429,4 +448,4 @@ def test_the_log_of_a_night_like_that_has_no_stack_in_it(running):
     # That a worker was killed is worth an error; nothing else is.
     stacks = [it for it in lines if "WorkerDied" not in it.get("exception", "WorkerDied")]
     assert stacks == [], json.dumps(stacks[:3], ensure_ascii=False, indent=1)
-    assert sum("exception" in it for it in lines) <= 2
+    assert sum("exception" in it for it in lines) == running.felled

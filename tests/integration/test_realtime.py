@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import centrifuge
 import pytest
 
+from domain.errors import UpstreamDown
 from domain.events import Event
 from domain.people import AccountState, Flag, Grant, Person
 from domain.permissions import Role
@@ -30,7 +31,7 @@ class Ear(centrifuge.ClientEventHandler):
             self.disconnected.set_result(ctx)
 
     async def hears(self):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             return await self.news.get()
 
 
@@ -61,7 +62,7 @@ async def connected(caller, *, protobuf=False):
         issued["websocket"], token=issued["token"], events=ear, use_protobuf=protobuf
     )
     await client.connect()
-    await client.ready(timeout=5)
+    await client.ready(timeout=30)
     try:
         yield client, ear
     finally:
@@ -72,7 +73,7 @@ async def listen(client, channel):
     ear = SubscriptionEar()
     subscription = client.new_subscription(channel, events=ear)
     await subscription.subscribe()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await asyncio.wait((ear.subscribed, ear.unsubscribed), return_when=asyncio.FIRST_COMPLETED)
     return subscription, ear
 
@@ -240,7 +241,7 @@ async def test_a_token_of_another_hub_or_none_is_turned_away(hub):
         ear = Ear()
         client = centrifuge.Client(issued["websocket"], token=token, events=ear)
         await client.connect()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert (await ear.disconnected).code == code
 
 
@@ -248,7 +249,35 @@ async def test_a_sixth_connection_of_one_person_lets_the_oldest_go(hub):
     caller = await hub.sign_in(await staff(hub))
     async with contextlib.AsyncExitStack() as stack:
         first, *others = [(await stack.enter_async_context(connected(caller)))[1] for _ in range(6)]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             end = await first.disconnected
         assert end.code == 3504
         assert not any(ear.disconnected.done() for ear in others)
+
+
+async def test_a_right_that_cannot_be_judged_is_asked_for_anew_and_the_connection_lives(
+    hub, monkeypatch, caplog
+):
+    person_id = await enrol(hub, "闻予澄", card={"delegation_id": "d1"})
+    async with connected(await hub.sign_in(person_id)) as (client, ear):
+        subscription, delegation = await listen(client, "deleg:d1")
+        sessions, again = hub.services.sessions, asyncio.Event()
+
+        async def away(*_, **__):
+            raise UpstreamDown("数据库暂时不可用", upstream="mongodb")
+
+        async def back(_):
+            again.set()
+
+        monkeypatch.setattr(delegation, "on_subscribed", back)
+        with monkeypatch.context() as gone:
+            gone.setattr(sessions, "recognise", away, raising=False)
+            async with asyncio.timeout(30):
+                await hub.hub.ground.bus.recheck(person_id)
+                while subscription.state is centrifuge.SubscriptionState.SUBSCRIBED:
+                    await asyncio.sleep(0)
+        async with asyncio.timeout(30):
+            await again.wait()
+        assert not delegation.unsubscribed.done()
+        assert not ear.disconnected.done()
+        assert not [it for it in caplog.records if it.exc_info]

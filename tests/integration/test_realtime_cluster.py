@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
@@ -16,6 +15,7 @@ from realtime.api import Api
 from realtime.limits import Timing
 from server.conformance import conformance_application, conformance_hub
 from storage.streams import RedisBroker
+from tests.cluster import Stopwatch
 from tests.integration.test_realtime_http import OPENING, House, Stream, commands
 from tests.redis_server import RedisServer
 
@@ -38,7 +38,7 @@ async def process(redis):
     """One process of the hub, its broker's loops included."""
     broker = RedisBroker.from_url(redis.url)
     hub = conformance_hub("js", broker)
-    hub.timing = Timing(status=0.2, linger=0)
+    hub.timing = Timing(linger=0)
     await hub.start()
     loops = [asyncio.create_task(loop()) for loop in broker.loops().values()]
     server = HTTPServer(conformance_application("js", hub))
@@ -57,11 +57,13 @@ async def process(redis):
 
 @pytest.fixture
 async def pair(redis):
-    async with asyncio.timeout(40), AsyncExitStack() as stack:
+    redis.flush()  # or those that ended with the test before would still be asked
+    async with AsyncExitStack() as stack:
         here = await stack.enter_async_context(process(redis))
         there = await stack.enter_async_context(process(redis))
-        while len(await here.hub.broker.nodes()) < 2:
-            await asyncio.sleep(0.02)
+        async with asyncio.timeout(40):
+            while len(await here.hub.broker.nodes()) < 2:
+                await asyncio.sleep(0.02)
         yield here, there
 
 
@@ -92,15 +94,18 @@ async def test_a_word_at_one_ends_connections_at_the_other_within_two_seconds(pa
     here, there = pair
     async with Stream(there, "/connection/http_stream", body=OPENING) as stream:
         hello, _ = await stream.lines(2)
-        said_at = time.monotonic()
-        target = control.Target(client=hello["connect"]["client"])
-        await control.tell(here.hub, control.Disconnect(target, *codes.SUSPENDED))
-        (last,) = await stream.lines(1)
+        async with Stopwatch() as watch:
+            target = control.Target(client=hello["connect"]["client"])
+            await control.tell(here.hub, control.Disconnect(target, *codes.SUSPENDED))
+            (last,) = await stream.lines(1)
+            took = watch.seconds
         assert last["push"]["disconnect"] == {"code": 4501, "reason": "suspended"}
-        assert time.monotonic() - said_at < 2
+        assert took < 2
 
 
-async def test_channels_and_nodes_are_counted_over_all_processes(pair):
+async def test_channels_and_nodes_are_counted_over_all_processes(pair, monkeypatch):
+    # Both are there and will answer; on a busy machine one may take its time.
+    monkeypatch.setattr("realtime.survey.PATIENCE", 30)
     here, there = pair
     async with (
         Stream(here, "/connection/http_stream", body=OPENING) as one,

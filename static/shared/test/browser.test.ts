@@ -35,7 +35,7 @@ describe.skipIf(!house() || !executablePath)('in Chromium', () => {
     script = bundle.outputFiles[0]?.text ?? '';
     browser = await chromium.launch({ executablePath: executablePath ?? '', args: FLAGS });
     return () => browser.close();
-  }, 60_000);
+  }, 120_000);
 
   beforeEach(async () => {
     proxy = await Proxy.before(hub.url);
@@ -52,7 +52,7 @@ describe.skipIf(!house() || !executablePath)('in Chromium', () => {
   });
 
   const shows = (id: string, text: string): Promise<void> =>
-    expect.poll(() => page.textContent(`#${id}`), { timeout: 20_000, interval: 50 }).toBe(text);
+    expect.poll(() => page.textContent(`#${id}`), { timeout: 40_000, interval: 50 }).toBe(text);
 
   const states = async (): Promise<[string, number][]> =>
     JSON.parse((await page.textContent('#states')) ?? '[]') as [string, number][];
@@ -84,9 +84,9 @@ describe.skipIf(!house() || !executablePath)('in Chromium', () => {
       expect(log.map(([state]) => state)).toEqual(['up', 'waiting', 'down', 'up']);
       const [, [, lost] = [], [, banner] = []] = log;
       expect(Number(banner) - Number(lost)).toBeGreaterThanOrEqual(4_990);
-      expect(Number(banner) - Number(lost)).toBeLessThan(7_000);
+      expect(Number(banner) - Number(lost)).toBeLessThan(10_000);
     },
-    60_000,
+    120_000,
   );
 
   it('a page that is left posts its receipts, and the hub takes them', async () => {
@@ -98,10 +98,10 @@ describe.skipIf(!house() || !executablePath)('in Chromium', () => {
     await shows('link', 'down');
     proxy.log.asked = proxy.log.answered = '';
     await page.goto('about:blank');
-    await expect.poll(() => proxy.log.asked).toContain('{"ids":["n1","n2"]}');
+    await expect.poll(() => proxy.log.asked, { timeout: 20_000 }).toContain('{"ids":["n1","n2"]}');
     expect(proxy.log.asked).toMatch(/^POST \/api\/v1\/realtime\/token /m);
-    await expect.poll(() => proxy.log.answered).toMatch(/^HTTP\/1\.1 200 /);
-  }, 60_000);
+    await expect.poll(() => proxy.log.answered, { timeout: 20_000 }).toMatch(/^HTTP\/1\.1 200 /);
+  }, 120_000);
 
   it('a short cut shows no banner', async () => {
     await open('websocket');
@@ -111,5 +111,5 @@ describe.skipIf(!house() || !executablePath)('in Chromium', () => {
     proxy.mend();
     await shows('heard', missed);
     expect((await states()).map(([state]) => state)).toEqual(['up', 'waiting', 'up']);
-  }, 60_000);
+  }, 120_000);
 });

@@ -10,7 +10,7 @@ import type { House } from './house.js';
 import { Proxy } from './proxy.js';
 
 const hub = house() as House;
-const until = <T>(check: () => T): Promise<T> => vi.waitFor(check, { timeout: 15_000, interval: 20 });
+const until = <T>(check: () => T): Promise<T> => vi.waitFor(check, { timeout: 40_000, interval: 20 });
 
 let me: { token: string; id: string };
 let proxy: Proxy;
@@ -39,7 +39,7 @@ async function connect(transport: 'websocket' | 'http_stream', more: RealtimeOpt
     transports: [transport],
     WebSocket: WebSocket as unknown as typeof globalThis.WebSocket,
     ...more,
-    sdk: { minReconnectDelay: 50, maxReconnectDelay: 100, timeout: 2000, ...more.sdk },
+    sdk: { minReconnectDelay: 50, maxReconnectDelay: 100, timeout: 10_000, ...more.sdk },
   });
   open.push(realtime);
   realtime.connect();
