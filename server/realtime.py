@@ -186,14 +186,11 @@ async def _sweep(hub: Hub, authority: ProductAuthority) -> None:
             await asyncio.sleep(_SWEEP / 10)
         for connection in connections:
             await asyncio.sleep(pause)
-            if not connection.is_open:
-                continue
             try:
-                welcome = await authority.still_welcome(connection.identity)
+                if connection.is_open and not await authority.still_welcome(connection.identity):
+                    connection.close(REVOKED)
             except UpstreamDown:
                 continue  # nobody is sent away for a database that does not answer
-            if connection.is_open and not welcome:
-                connection.close(REVOKED)
 
 
 def _broker(url: str) -> Broker:
