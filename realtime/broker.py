@@ -19,6 +19,10 @@ class BrokerDown(Exception):
     """The broker cannot be reached; what was asked may or may not have happened."""
 
 
+class BrokerRefused(BrokerDown):
+    """The broker is there and will not do this one thing, however often it is asked."""
+
+
 class Position(NamedTuple):
     """A place in a stream. Offset 0 is before the first publication."""
 
@@ -96,7 +100,8 @@ class Listener(Protocol):
 class Broker(Protocol):
     """Streams, presence and control messages, in one process or across many.
 
-    Every coroutine raises ``BrokerDown`` when the broker cannot be reached in time.
+    Every coroutine raises ``BrokerDown`` when the broker cannot be reached in time, and
+    ``BrokerRefused`` when it was reached and says no to this one thing.
     """
 
     node_id: str

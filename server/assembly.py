@@ -108,6 +108,7 @@ async def assemble(
     log = AccessLog() if settings.log.access else None
     realtime = await build_realtime(ground, services, stack)
     health.probes["broker"] = functools.partial(probe, realtime.hub)
+    health.warnings["outbox"] = realtime.warning
     routes = make_routes(ground, health, realtime)
     application = HubApplication(routes, services, web, watch(ground.metrics, log))
     ground.supervisor.supervise("bus", ground.bus.deliver)

@@ -38,6 +38,7 @@ class LiveHub(Protocol):
         """Append to the channel's stream and tell everybody who is subscribed, everywhere.
 
         Raises:
+            NotTaken: There is no such channel, or the data is too long for it.
             UpstreamDown: The broker does not answer.
         """
 
@@ -58,6 +59,10 @@ class LiveHub(Protocol):
 
 
 Word = Callable[[LiveHub], Awaitable[None]]
+
+
+class NotTaken(Exception):
+    """The hub will never take this, however often it is said."""
 
 
 class HubBus:
@@ -90,7 +95,8 @@ class HubBus:
             await self._say(lambda hub: hub.publish(channel, data, idempotency_key=event.id))
             return
         body = {"channel": channel, "id": event.id, "data": data.decode()}
-        await self._outbox.put([Message(key=f"{event.id}:{channel}", kind=EVENT, body=body)])
+        key = f"{event.id}:{channel}"
+        await self._outbox.put([Message(key=key, kind=EVENT, line=channel, body=body)])
 
     async def spread(self, channels: Sequence[str], event: Event) -> None:
         """Announce an event on many channels, now; the caller keeps its place and may repeat.
@@ -117,6 +123,7 @@ class HubBus:
         """Publish an event out of the outbox.
 
         Raises:
+            NotTaken: The hub has no such channel, or the event is too long for it.
             UpstreamDown: The broker does not answer, or there is no hub in this process.
         """
         if self._hub is None:
@@ -152,6 +159,10 @@ class HubBus:
                 await word(self._hub)
             except UpstreamDown as error:
                 _log.warning("the broker does not answer, words wait", error=str(error))
+            except NotTaken as error:
+                # A service that has stored its change must not fail for what follows.
+                _log.error("a word is not taken and dropped", error=str(error))
+                return
             else:
                 return
         if len(self._waiting) >= _MOST_WAITING:
@@ -169,8 +180,10 @@ class HubBus:
                     await self._waiting[0](self._hub)
                 except UpstreamDown:
                     await asyncio.sleep(_PAUSE)
-                else:
-                    self._waiting.popleft()
+                    continue
+                except NotTaken as error:
+                    _log.error("a word is not taken and dropped", error=str(error))
+                self._waiting.popleft()
             self._work.clear()
 
 

@@ -31,6 +31,9 @@ app.add_typer(audit_app, name="audit")
 realtime_app = typer.Typer(no_args_is_help=True, help="Who is connected to the running hub.")
 app.add_typer(realtime_app, name="realtime")
 
+outbox_app = typer.Typer(no_args_is_help=True, help="Announcements that nobody could send.")
+app.add_typer(outbox_app, name="outbox")
+
 Port = Annotated[int | None, typer.Option(help="Port to listen on.")]
 Processes = Annotated[int | None, typer.Option(help="Worker processes; more than one needs Redis.")]
 Profile = Annotated[
@@ -199,6 +202,32 @@ def audit_verify(
     for name, value in verdict.items():
         print(f"{name} = {value}")
     raise typer.Exit(0 if verdict["sound"] else 1)
+
+
+@outbox_app.command("list")
+def outbox_list(
+    limit: Annotated[int, typer.Option(help="So many at most, the oldest first.")] = 100,
+) -> None:
+    """List the messages that were tried and buried, each with its error."""
+    from server import graves, inspect
+
+    inspect.show(do(graves.table(settings_or_exit(), limit)))
+
+
+@outbox_app.command("revive")
+def outbox_revive(
+    keys: Annotated[list[str] | None, typer.Argument(help="As `outbox list` names them.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every buried message.")] = False,  # noqa: FBT002
+) -> None:
+    """Let buried messages go out after all; the hub sends them within a second."""
+    from server import graves
+
+    if bool(keys) == everything:
+        leave("name the messages to revive, or say --all")
+    revived, unknown = do(graves.revive(settings_or_exit(), keys or ()))
+    print(f"{revived} messages are due again")
+    if unknown:
+        leave(f"not buried: {', '.join(unknown)}")
 
 
 @realtime_app.command("info")

@@ -49,6 +49,7 @@ class Readiness(BaseModel):
     status: str
     dependencies: dict[str, str]
     tasks: dict[str, str]
+    warnings: dict[str, str]
 
 
 class Version(BaseModel):
@@ -66,11 +67,14 @@ class Health:
 
     Attributes:
         probes: One for each dependency; each raises if the dependency does not answer.
+        warnings: What an operator should look into although requests may be sent here: each
+            answers a sentence, or nothing while all is well.
         phase: ``starting``, ``ready`` or ``stopping``.
     """
 
     supervisor: Supervisor
     probes: dict[str, Probe] = field(default_factory=dict)
+    warnings: dict[str, Callable[[], str]] = field(default_factory=dict)
     phase: str = "starting"
 
     async def readiness(self) -> tuple[bool, Readiness]:
@@ -83,8 +87,12 @@ class Health:
             and all(answer == "ok" for answer in answers)
         )
         status = "ready" if good else self.phase if self.phase != "ready" else "degraded"
+        said = {name: warn() for name, warn in self.warnings.items()}
         return good, Readiness(
-            status=status, dependencies=dependencies, tasks=dict(self.supervisor.status())
+            status=status,
+            dependencies=dependencies,
+            tasks=dict(self.supervisor.status()),
+            warnings={name: sentence for name, sentence in said.items() if sentence},
         )
 
 

@@ -6,7 +6,7 @@ import asyncio
 import hmac
 import logging
 import select
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -22,15 +22,16 @@ from handlers.realtime_routes import realtime_routes
 from handlers.routing import Route, bare
 from handlers.upgrade import Entrance
 from realtime import codes, control, positions
-from realtime.broker import Broker, BrokerDown
+from realtime.broker import Broker, BrokerDown, BrokerRefused
 from realtime.hub import Clocks, Hub
 from realtime.memory import MemoryBroker
 from realtime.tokens import Verifier, hmac_keys
 from realtime.wire import Limits, Wire
 from server.application import METHODS
+from server.bus import NotTaken
 from server.ground import Ground
 from server.realtime_metrics import HubCollector, OutboxGauges
-from storage.outbox import OutboxRelay
+from storage.outbox_relay import OutboxRelay
 from storage.streams import RedisBroker
 
 _log = logging.getLogger("daibiao.realtime")
@@ -58,6 +59,8 @@ class Realtime:
 
     hub: Hub
     routes: tuple[Route, ...]
+    warning: Callable[[], str]
+    """A sentence about announcements that need an operator; empty while all is well."""
     entrance: Entrance | None = None
     """Where the process lets plain handshakes in before Tornado reads them."""
 
@@ -76,6 +79,8 @@ class Live:
         """Append to the channel's stream and tell everybody who is subscribed, everywhere."""
         try:
             await self._hub.publish(channel, data, idempotency_key=idempotency_key)
+        except (codes.Refused, BrokerRefused) as error:
+            raise NotTaken(f"{channel}: {error}") from error
         except BrokerDown as error:
             raise _away() from error
 
@@ -146,7 +151,7 @@ async def build_realtime(ground: Ground, services: Services, stack: AsyncExitSta
     relay = OutboxRelay(ground.outbox, ground.bus.relay, owner=broker.node_id)
     ground.supervisor.supervise("outbox", relay.run)
     ground.supervisor.supervise("realtime sweep", lambda: _sweep(hub, authority))
-    _measure(ground, hub)
+    outbox = _measure(ground, hub, relay)
     rules = realtime_routes(
         hub,
         wire=wire,
@@ -156,7 +161,7 @@ async def build_realtime(ground: Ground, services: Services, stack: AsyncExitSta
     entrance = None
     if wire is not None:
         entrance = Entrance(hub, wire, settings.realtime.allowed_origins)
-    return Realtime(hub, tuple(bare(rule) for rule in rules), entrance)
+    return Realtime(hub, tuple(bare(rule) for rule in rules), outbox.warning, entrance)
 
 
 def make_wire(hub: Hub) -> Wire | None:
@@ -202,7 +207,7 @@ def _secret(ground: Ground) -> str:
     return said or hmac.digest(ground.key, b"realtime", "sha256").hex()
 
 
-def _measure(ground: Ground, hub: Hub) -> None:
+def _measure(ground: Ground, hub: Hub, relay: OutboxRelay) -> OutboxGauges:
     gauge = ground.metrics.gauge
     gauge("hub_realtime_connections", "Open connections.", lambda: len(hub.connections))
     gauge("hub_realtime_users", "People connected.", lambda: len(hub.users))
@@ -210,4 +215,5 @@ def _measure(ground: Ground, hub: Hub) -> None:
     gauge("hub_bus_waiting", "Words that wait for the broker.", lambda: ground.bus.waiting)
     outbox = OutboxGauges(ground.metrics.registry, ground.outbox)
     ground.supervisor.supervise("outbox gauges", outbox.run)
-    ground.metrics.registry.register(HubCollector(hub))
+    ground.metrics.registry.register(HubCollector(hub, relay.counted))
+    return outbox

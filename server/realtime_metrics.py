@@ -27,13 +27,16 @@ from storage.streams import RedisBroker
 
 _QUEUES = (0, 1 << 10, 1 << 14, 1 << 16, 1 << 18, 1 << 20)
 _LOOK = 10.0
+LATE = 60.0
+"""Seconds by which announcements may be late before ``/readyz`` says so."""
 
 
 class HubCollector(Collector):
     """Reads one hub."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, outbox: Mapping[str, int]) -> None:
         self._hub = hub
+        self._outbox = outbox
 
     def collect(self) -> Iterator[Metric]:
         """Yield every family."""
@@ -52,6 +55,7 @@ class HubCollector(Collector):
         yield _count("gaps", "Channels that lost their thread.", counted.gaps)
         yield _count("slow_channels", "Channels taken from slow readers.", counted.slow_channels)
         yield self._queues()
+        yield _outcomes(self._outbox)
         if isinstance(hub.broker, RedisBroker):
             yield GaugeMetricFamily(
                 "hub_realtime_probe_age_seconds",
@@ -83,8 +87,12 @@ class OutboxGauges:
 
     def __init__(self, registry: CollectorRegistry, outbox: Outbox) -> None:
         self._outbox = outbox
+        self._late, self._buried = 0.0, 0
         self._lag = Gauge(
             "hub_outbox_lag_seconds", "Age of the oldest message due.", registry=registry
+        )
+        self._waiting = Gauge(
+            "hub_outbox_waiting", "Messages that are to go out.", registry=registry
         )
         self._dead = Gauge("hub_outbox_dead", "Messages nobody could send.", registry=registry)
 
@@ -97,10 +105,22 @@ class OutboxGauges:
     async def look(self) -> None:
         """Look once; while the database is away the last numbers stay."""
         try:
-            self._lag.set(await self._outbox.lag())
-            self._dead.set(await self._outbox.dead())
+            self._late = await self._outbox.lag()
+            self._buried = await self._outbox.dead()
+            waiting = await self._outbox.waiting()
         except UpstreamDown:
             return
+        self._lag.set(self._late)
+        self._dead.set(self._buried)
+        self._waiting.set(waiting)
+
+    def warning(self) -> str:
+        """Answer what an operator must know; the same look as the gauges."""
+        if self._buried:
+            return f"{self._buried} announcements could not be sent: main.py outbox list"
+        if self._late > LATE:
+            return f"announcements are {self._late:.0f} seconds late"
+        return ""
 
 
 def _count(name: str, what: str, value: float) -> Metric:
@@ -111,4 +131,15 @@ def _by(name: str, what: str, label: str, values: Mapping[str, int] | Mapping[in
     family = CounterMetricFamily(f"hub_realtime_{name}", what, labels=(label,))
     for key, value in tuple(values.items()):
         family.add_metric((str(key),), value)
+    return family
+
+
+def _outcomes(outbox: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(
+        "hub_outbox_messages",
+        "Messages taken up here, by what became of them.",
+        labels=("outcome",),
+    )
+    for outcome, count in tuple(outbox.items()):
+        family.add_metric((outcome,), count)
     return family

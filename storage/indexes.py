@@ -151,7 +151,11 @@ INDEXES: tuple[Index, ...] = (
     Index("meeting", "begin", (("starts_at", -1), ("_id", -1))),
     Index("meeting", "untold", (("untold", 1),), partial={"untold": True}),
     Index("org", "name", (("name", 1),), unique=True),
+    Index("outbox", "at", (("at", 1),), partial={"state": "waiting"}),
     Index("outbox", "done", (("done_at", 1),), expire_after=7 * 86_400),
+    Index(
+        "outbox", "line", (("line", 1), ("created_at", 1), ("_id", 1)), partial={"state": "waiting"}
+    ),
     Index("outbox", "state_due", (("state", 1), ("due", 1), ("_id", 1))),
     Index("participant", "meeting", (("m", 1), ("p", 1))),
     Index("participant", "person", (("p", 1), ("_id", -1))),

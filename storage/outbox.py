@@ -2,20 +2,22 @@
 
 ::
 
-    outbox {_id, kind, body, due, state: waiting|done|dead, tries, owner, error,
-            created_at, done_at}
+    outbox {_id, kind, line, body, at, due, state: waiting|done|dead, tries, owner, error,
+            created_at, done_at, dead_at}
 
 The ``_id`` is a natural key (``notice.issue:<notice>:<person>``), so that writing twice is writing
 once, and it travels with the message as its idempotency key. Claiming moves ``due`` into the future
 and counts the try; if the claimant dies, the message is simply due again. Whoever finishes late
-finds that the count has moved on and changes nothing.
+finds that the count has moved on and changes nothing. ``at`` is when it was first due.
+
+The messages of one ``line`` (a channel) go out one after the other, in the order in which they were
+written, whoever sends them.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,26 +26,39 @@ from typing import Any
 from pymongo import UpdateOne
 
 from domain.clock import Clock
-from domain.errors import UpstreamDown
-from storage.client import Database, Duplicate
-
-log = logging.getLogger(__name__)
+from storage.client import Database, Document, Duplicate
 
 _AT_ONCE = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """Something that is to go out; ``key`` is also its idempotency key."""
+    """Something that is to go out; ``key`` is also its idempotency key.
+
+    ``line`` names what it must not overtake or be overtaken in; empty for messages that stand
+    alone.
+    """
 
     key: str
     kind: str
+    line: str = ""
     body: Mapping[str, Any] = field(default_factory=dict)
     due: datetime | None = None
+    at: datetime | None = None
     tries: int = 0
 
 
-Publish = Callable[[Message], Awaitable[None]]
+@dataclass(frozen=True, kw_only=True)
+class Buried:
+    """A message that nobody could send, and why."""
+
+    key: str
+    kind: str
+    line: str
+    tries: int
+    error: str
+    created_at: datetime
+    dead_at: datetime | None
 
 
 class Outbox:
@@ -51,19 +66,21 @@ class Outbox:
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self._outbox = db["outbox"]
-        self._clock = clock
+        self.clock = clock
         self.written = asyncio.Event()
 
     async def put(self, messages: Iterable[Message]) -> None:
         """Write messages down; those that are there already stay as they are."""
-        now = self._clock()
+        now = self.clock()
         writes = [
             UpdateOne(
                 {"_id": message.key},
                 {
                     "$setOnInsert": {
                         "kind": message.kind,
+                        "line": message.line,
                         "body": dict(message.body),
+                        "at": message.due or now,
                         "due": message.due or now,
                         "state": "waiting",
                         "tries": 0,
@@ -80,11 +97,34 @@ class Outbox:
                 await self._outbox.bulk(writes[start : start + _AT_ONCE])
         self.written.set()
 
-    async def claim(self, owner: str, seconds: float) -> Message | None:
-        """Answer the message that has been due for longest, ours for ``seconds``; or ``None``."""
-        now = self._clock()
+    async def claim(
+        self,
+        owner: str,
+        seconds: float,
+        *,
+        key: str = "",
+        not_kinds: Collection[str] = (),
+        not_lines: Collection[str] = (),
+    ) -> Message | None:
+        """Answer the message that has been due for longest, ours for ``seconds``; or ``None``.
+
+        Args:
+            owner: Who claims.
+            seconds: How long it is ours.
+            key: Only this one.
+            not_kinds: None of these kinds.
+            not_lines: None of these lines.
+        """
+        now = self.clock()
+        wanted: dict[str, Any] = {"state": "waiting", "due": {"$lte": now}}
+        if key:
+            wanted["_id"] = key
+        if not_kinds:
+            wanted["kind"] = {"$nin": list(not_kinds)}
+        if not_lines:
+            wanted["line"] = {"$nin": list(not_lines)}
         kept = await self._outbox.find_one_and_update(
-            {"state": "waiting", "due": {"$lte": now}},
+            wanted,
             {
                 "$set": {"due": now + timedelta(seconds=seconds), "owner": owner},
                 "$inc": {"tries": 1},
@@ -96,120 +136,88 @@ class Outbox:
         return Message(
             key=kept["_id"],
             kind=kept["kind"],
+            line=kept.get("line", ""),
             body=kept["body"],
             due=kept["due"],
+            at=kept.get("at"),
             tries=kept["tries"],
         )
 
+    async def first(self, line: str) -> str:
+        """Answer the key of the message of a line that must go next; empty if none waits."""
+        kept = await self._outbox.find_one(
+            {"line": line, "state": "waiting"},
+            projection={"_id": 1},
+            sort=[("created_at", 1), ("_id", 1)],
+        )
+        return "" if kept is None else str(kept["_id"])
+
     async def done(self, message: Message) -> None:
         """Mark a claimed message as gone out; the mark itself goes after a week."""
-        await self._settle(message, {"state": "done", "done_at": self._clock()})
+        await self._settle(message, {"$set": {"state": "done", "done_at": self.clock()}})
 
     async def again(self, message: Message, seconds: float, error: str) -> None:
         """Give a claimed message back, to be due in ``seconds``."""
-        due = self._clock() + timedelta(seconds=seconds)
-        await self._settle(message, {"due": due, "error": error})
+        due = self.clock() + timedelta(seconds=seconds)
+        await self._settle(message, {"$set": {"due": due, "error": error}})
+
+    async def untouched(self, message: Message) -> None:
+        """Give a claimed message back as if it had never been claimed: it could not be tried."""
+        due = message.at or self.clock()
+        await self._settle(message, {"$set": {"due": due}, "$inc": {"tries": -1}})
 
     async def bury(self, message: Message, error: str) -> None:
         """Put a claimed message aside that nobody could send; ``revive`` brings it back."""
-        await self._settle(message, {"state": "dead", "error": error})
+        grave = {"state": "dead", "error": error, "dead_at": self.clock()}
+        await self._settle(message, {"$set": grave})
 
     async def revive(self, key: str) -> bool:
         """Make a buried message due now; ``False`` if there is no such one."""
+        now = self.clock()
         done = await self._outbox.update_one(
             {"_id": key, "state": "dead"},
-            {"$set": {"state": "waiting", "due": self._clock(), "tries": 0}},
+            {"$set": {"state": "waiting", "due": now, "at": now, "tries": 0}},
         )
         self.written.set()
         return done.modified == 1
+
+    async def buried(self, *, limit: int = 100) -> Sequence[Buried]:
+        """Answer the messages that nobody could send, the oldest first."""
+        found = await self._outbox.find(
+            {"state": "dead"}, sort=[("due", 1), ("_id", 1)], limit=limit
+        )
+        return [_buried(kept) for kept in found]
 
     async def dead(self) -> int:
         """Count the buried messages."""
         return await self._outbox.count({"state": "dead"})
 
+    async def waiting(self) -> int:
+        """Count the messages that are to go out."""
+        return await self._outbox.count({"state": "waiting"})
+
     async def lag(self) -> float:
-        """Answer for how many seconds the oldest due message has been waiting, or 0."""
-        oldest = await self._outbox.find_one({"state": "waiting"}, sort=[("due", 1)])
-        if oldest is None:
-            return 0.0
-        due: datetime = oldest["due"]
-        return max(0.0, (self._clock() - due).total_seconds())
+        """Answer for how many seconds the oldest message has been due for the first time, or 0."""
+        now = self.clock()
+        oldest = await self._outbox.find_one(
+            {"state": "waiting", "at": {"$lte": now}}, projection={"at": 1}, sort=[("at", 1)]
+        )
+        return 0.0 if oldest is None else float((now - oldest["at"]).total_seconds())
 
     async def _settle(self, message: Message, change: Mapping[str, Any]) -> None:
         """Change a message that is still ours."""
         await self._outbox.update_one(
-            {"_id": message.key, "state": "waiting", "tries": message.tries}, {"$set": change}
+            {"_id": message.key, "state": "waiting", "tries": message.tries}, change
         )
 
 
-class OutboxRelay:
-    """Sends what the outbox holds, in the order in which it became due.
-
-    Several relays may run, in one process or many. ``publish`` may see a message again after a
-    crash or a time-out and must use its key to do the work once.
-
-    Args:
-        outbox: Where the messages are.
-        publish: Sends one message; an exception means that it did not go.
-        owner: Name of this process.
-        claim: Seconds within which ``publish`` must be done.
-        idle: Seconds between looks when nothing is due and nothing is written here.
-        tries: Attempts before a message is buried.
-    """
-
-    def __init__(
-        self,
-        outbox: Outbox,
-        publish: Publish,
-        *,
-        owner: str,
-        claim: float = 30.0,
-        idle: float = 1.0,
-        tries: int = 12,
-    ) -> None:
-        self._outbox = outbox
-        self._publish = publish
-        self._owner = owner
-        self._claim = claim
-        self._idle = idle
-        self._tries = tries
-
-    async def run(self) -> None:
-        """Send for ever; to be supervised. Ending it in the midst of a message is harmless."""
-        while True:
-            self._outbox.written.clear()
-            try:
-                while await self.step():
-                    pass
-            except UpstreamDown:
-                log.warning("outbox: the database does not answer, looking again soon")
-                await asyncio.sleep(self._idle)
-            try:
-                async with asyncio.timeout(self._idle):
-                    await self._outbox.written.wait()
-            except TimeoutError:
-                continue
-
-    async def step(self) -> bool:
-        """Send one message; ``False`` if none is due."""
-        message = await self._outbox.claim(self._owner, self._claim)
-        if message is None:
-            return False
-        try:
-            # A little less than the claim, so that two processes do not send at the same time.
-            async with asyncio.timeout(self._claim * 0.9):
-                await self._publish(message)
-        except Exception as error:  # noqa: BLE001 - whatever went wrong, the message stays
-            await self._failed(message, error)
-        else:
-            await self._outbox.done(message)
-        return True
-
-    async def _failed(self, message: Message, error: Exception) -> None:
-        reason = f"{type(error).__name__}: {error}"[:500]
-        if message.tries >= self._tries:
-            log.error("outbox: %s buried after %d tries: %s", message.key, message.tries, reason)
-            await self._outbox.bury(message, reason)
-            return
-        log.warning("outbox: %s did not go (try %d): %s", message.key, message.tries, reason)
-        await self._outbox.again(message, min(300.0, 2.0 ** (message.tries - 1)), reason)
+def _buried(kept: Document) -> Buried:
+    return Buried(
+        key=kept["_id"],
+        kind=kept["kind"],
+        line=kept.get("line", ""),
+        tries=kept["tries"],
+        error=kept.get("error", ""),
+        created_at=kept["created_at"],
+        dead_at=kept.get("dead_at"),
+    )

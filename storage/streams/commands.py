@@ -14,14 +14,34 @@ from importlib.resources import files
 from typing import Any
 
 from redis import asyncio as aioredis
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import (
+    AskError,
+    AuthenticationError,
+    ClusterDownError,
+    MasterDownError,
+    NoPermissionError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
 
-from realtime.broker import BrokerDown
+from realtime.broker import BrokerDown, BrokerRefused
 
 _AT_ONCE = 200
 """Commands in one pipeline: enough to fill a packet, few enough not to hold Redis up."""
 _WAITING = 20_000
 """Commands that may wait; more than this means that Redis cannot keep up."""
+
+
+_PASSING = (
+    AskError, AuthenticationError, ClusterDownError, MasterDownError, NoPermissionError,
+    OutOfMemoryError, ReadOnlyError, TryAgainError,
+)  # fmt: skip
+_PASSING_WORDS = ("OOM", "READONLY", "MISCONF", "LOADING", "BUSY", "NOREPLICAS", "NOPERM")
+"""How Redis says what is true for everybody and will pass, in answers of a script too."""
 
 
 class Script:
@@ -126,9 +146,17 @@ class Commands:
             if isinstance(answer, NoScriptError):
                 _fail(future, answer)
             elif isinstance(answer, Exception):
-                _fail(future, BrokerDown(f"Redis refuses: {answer}"), cause=answer)
+                _fail(future, _refusal(answer), cause=answer)
             elif not future.done():
                 future.set_result(answer)
+
+
+def _refusal(answer: Exception) -> BrokerDown:
+    """Tell what will pass from what Redis will never do."""
+    says = f"Redis refuses: {answer}"
+    if isinstance(answer, _PASSING) or not isinstance(answer, ResponseError):
+        return BrokerDown(says)
+    return (BrokerDown if any(word in says for word in _PASSING_WORDS) else BrokerRefused)(says)
 
 
 def _fail(future: asyncio.Future[Any], error: Exception, *, cause: Exception | None = None) -> None:

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from domain.errors import UpstreamDown
-from storage.outbox import Message, Outbox, OutboxRelay
+from storage.outbox import Message, Outbox
+from storage.outbox_relay import OutboxRelay
 
 
 @pytest.fixture
@@ -22,12 +23,20 @@ class Post:
     def __init__(self, trouble=0):
         self.keys = []
         self.trouble = trouble
+        self.asked = 0
+        self.away = set()
+        self.poisoned = set()
         self.all = asyncio.Event()
 
     async def __call__(self, message):
+        self.asked += 1
         if self.trouble:
             self.trouble -= 1
-            raise UpstreamDown("…", upstream="wechat")
+            raise ValueError("not like this")
+        if message.kind in self.away:
+            raise UpstreamDown("…", upstream=message.kind)
+        if message.key in self.poisoned:
+            raise ValueError("not like this")
         self.keys.append(message.key)
         self.all.set()
 
@@ -86,16 +95,129 @@ async def test_a_message_that_did_not_go_is_tried_again_later_and_later(outbox, 
     post = Post(trouble=3)
     relay = OutboxRelay(outbox, post, owner="r")
 
+    assert await pauses(relay, post, clock) == [0, 1, 2, 4]
+
+
+async def pauses(relay, post, clock, *, most=600):
+    """Let time pass until a message has gone; answers the seconds between the tries."""
     waits, waited = [], 0
-    while not post.keys:
+    while not post.keys and len(waits) < most:
         if await relay.step():
             waits.append(waited)
             waited = 0
         else:
-            waited += 1
-            clock.advance(seconds=1)
+            waited += 0.5
+            clock.advance(seconds=0.5)
+    return waits
 
-    assert waits == [0, 1, 2, 4]
+
+async def hours(relay, clock, *, hours):
+    """Let time pass, the relay looking every five seconds."""
+    end = clock.now + timedelta(hours=hours)
+    while clock.now < end:
+        while await relay.step():
+            pass
+        clock.advance(seconds=5)
+
+
+async def test_an_hour_without_redis_costs_nothing_but_time_and_no_channel_its_order(
+    outbox, clock, db
+):
+    post = Post()
+    post.away = {"event"}
+    relay = OutboxRelay(outbox, post, owner="r")
+    for number in range(30):
+        line = f"room:{number % 3}"
+        await outbox.put([Message(key=f"{number:02}", kind="event", line=line)])
+        await hours(relay, clock, hours=1 / 30)  # two minutes
+
+    assert post.keys == []
+    assert await outbox.dead() == 0
+    assert await outbox.lag() == 3600
+    assert {it["tries"] async for it in db["outbox"].stream({})} == {0}
+    # One question every fifteen seconds and process is what an hour costs.
+    assert 200 < post.asked < 300
+
+    post.away = set()
+    began = clock.now
+    while len(post.keys) < 30:
+        if not await relay.step():
+            clock.advance(seconds=0.25)
+    assert post.keys == [f"{number:02}" for number in range(30)]
+    assert (clock.now - began).total_seconds() <= 15
+
+
+async def test_a_neighbour_that_is_away_holds_up_nothing_but_its_own_kind(outbox, clock):
+    post = Post()
+    post.away = {"wechat"}
+    relay = OutboxRelay(outbox, post, owner="r")
+    await outbox.put([Message(key="w", kind="wechat")])
+    await outbox.put(messages("a", "b"))
+
+    await hours(relay, clock, hours=0.01)
+    assert post.keys == ["a", "b"]
+    post.away = set()
+    await hours(relay, clock, hours=0.01)
+    assert post.keys == ["a", "b", "w"]
+
+
+async def test_a_poisoned_message_is_buried_within_half_a_minute_and_its_channel_goes_on_in_order(
+    outbox, clock
+):
+    post = Post()
+    post.poisoned = {"b"}
+    relay = OutboxRelay(outbox, post, owner="r")
+    for key in "abcd":
+        await outbox.put([Message(key=key, kind="event", line="news")])
+        clock.advance(seconds=0.001)
+    await outbox.put([Message(key="other", kind="event", line="sys")])
+    began = clock.now
+
+    while await relay.step():
+        pass
+    assert post.keys == ["a", "other"]
+    while len(post.keys) < 4:
+        if not await relay.step():
+            clock.advance(seconds=0.25)
+    assert post.keys == ["a", "other", "c", "d"]
+    assert (clock.now - began).total_seconds() < 30
+    (grave,) = await outbox.buried()
+    assert (grave.key, grave.line, grave.tries) == ("b", "news", 5)
+    assert grave.error == "ValueError: not like this"
+    assert relay.counted["buried"] == 1
+
+    post.poisoned = set()
+    assert await outbox.revive("b")
+    assert await relay.step()
+    assert post.keys[-1] == "b"
+    assert await outbox.buried() == []
+
+
+async def test_four_relays_keep_the_order_of_each_channel_among_them(outbox, clock):
+    channels = {f"room:{number}": [] for number in range(5)}
+    for number in range(100):
+        line = f"room:{number % 5}"
+        await outbox.put([Message(key=f"{number:03}", kind="event", line=line)])
+        clock.advance(seconds=0.001)
+    sent = 0
+
+    async def publish(message):
+        nonlocal sent
+        await asyncio.sleep(0)
+        channels[message.line].append(message.key)
+        await asyncio.sleep(0)
+        sent += 1
+
+    async def work(relay):
+        while sent < 100:
+            if not await relay.step():
+                clock.advance(seconds=0.1)
+
+    relays = [OutboxRelay(outbox, publish, owner=f"r{number}") for number in range(4)]
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(work(relay) for relay in relays))
+    for line, keys in channels.items():
+        assert keys == [f"{number:03}" for number in range(int(line[-1]), 100, 5)]
 
 
 async def test_a_message_that_never_goes_is_buried_and_can_be_revived(outbox, clock):
@@ -107,6 +229,7 @@ async def test_a_message_that_never_goes_is_buried_and_can_be_revived(outbox, cl
         clock.advance(seconds=300)
 
     assert await outbox.dead() == 1
+    assert [it.key for it in await outbox.buried()] == ["a"]
     assert not await relay.step()
     assert await outbox.revive("a")
     assert not await outbox.revive("a")
