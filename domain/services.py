@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from domain.administration import Administration
+from domain.attendance import AttendanceService
 from domain.device_tokens import DeviceTokenService
 from domain.hall.services import HallServices
 from domain.house import House
@@ -48,6 +49,7 @@ class Services:
     """Everything a handler may ask for; sorted by name."""
 
     administration: Administration
+    attendance: AttendanceService
     device_tokens: DeviceTokenService
     files: FileService
     hall: HallServices

@@ -10,6 +10,7 @@ from tornado.web import RequestHandler
 
 from handlers import (
     agenda,
+    attendance,
     device_tokens,
     devices,
     dictionaries,
@@ -64,6 +65,7 @@ ROUTES: tuple[Route, ...] = (
     *breakglass.ROUTES,
     *bulk.ROUTES,
     *credentials.ROUTES,
+    *attendance.ROUTES,
     *device_tokens.ROUTES,
     *devices.ROUTES,
     *dictionaries.ROUTES,

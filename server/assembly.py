@@ -13,6 +13,7 @@ from domain.clock import Clock, NewId, new_ulid, system_clock
 from domain.device_tokens import Admittance
 from domain.dictionaries import DictionaryService
 from domain.grants import GrantService
+from domain.privacy import PersonalData
 from domain.rules import RuleBook
 from domain.rules_defaults import shipped_rules
 from domain.services import Services
@@ -30,7 +31,7 @@ from server.administration import Books, build_administration
 from server.application import ROUTES, audit
 from server.config import Env, Settings
 from server.ground import Ground, lay
-from server.hall import build_device_tokens, build_hall
+from server.hall import build_attendance, build_device_tokens, build_hall, hall_data
 from server.health import Health
 from server.house import build_house
 from server.identity import build_identity
@@ -161,12 +162,13 @@ def build(
     )
     identity = build_identity(ground, neighbours, granting=grants, glasses=break_glass)
     rules = RuleBook(RuleStore(db), clock=clock, shipped=shipped_rules())
-    keepers = (
+    keepers: tuple[PersonalData, ...] = (
         GrantData(db, grants),
         GlassData(db),
         FileData(db),
         ReceiptData(db),
         ParticipantData(db),
+        *hall_data(ground),
     )
     lists = DictionaryService(DictionaryStore(db), rules, audit=audit, clock=clock)
     house = build_house(
@@ -189,11 +191,13 @@ def build(
     )
     device_tokens = build_device_tokens(ground)
     todo = TodoService((house.profile, house.consents, house.erasure, notices.reading))
+    hall = build_hall(ground, rules)
     return Services(
         administration=administration,
+        attendance=build_attendance(ground, rules, hall),
         device_tokens=device_tokens,
         files=files,
-        hall=build_hall(ground),
+        hall=hall,
         house=house,
         identity=identity,
         meetings=meetings,

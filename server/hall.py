@@ -1,17 +1,25 @@
-"""Puts the hall together: the board and the console, devices, and who is admitted."""
+"""Puts the hall together: board and console, roll and quorum, devices."""
 
 from __future__ import annotations
 
+from domain.absences import AbsenceWatch
+from domain.attendance import AttendanceService
 from domain.device_tokens import DeviceTokenService
 from domain.hall.board import Board
 from domain.hall.console import Console
+from domain.hall.quorum import QuorumCounter
 from domain.hall.services import HallServices
+from domain.privacy import PersonalData
+from domain.rules import RuleBook
 from server.ground import Ground
+from storage.absences import AbsenceStore
+from storage.attendance import AttendanceStore, QuorumStore
 from storage.device_tokens import DeviceTokenStore
 from storage.hall import HallStore, MeetingFacts
+from storage.personal_hall import AttendanceData
 
 
-def build_hall(ground: Ground) -> HallServices:
+def build_hall(ground: Ground, rules: RuleBook) -> HallServices:
     """Construct what happens in the hall."""
     db, audit, bus, clock, new_id = ground.db, ground.audit, ground.bus, ground.clock, ground.new_id
     meetings = MeetingFacts(db)
@@ -19,7 +27,28 @@ def build_hall(ground: Ground) -> HallServices:
     return HallServices(
         board=board,
         console=Console(board, meetings, audit=audit, clock=clock),
+        quorum=QuorumCounter(QuorumStore(db), meetings, rules, bus=bus, clock=clock, new_id=new_id),
     )
+
+
+def build_attendance(ground: Ground, rules: RuleBook, hall: HallServices) -> AttendanceService:
+    """Construct the roll-call."""
+    db, audit, bus, clock, new_id = ground.db, ground.audit, ground.bus, ground.clock, ground.new_id
+    return AttendanceService(
+        AttendanceStore(db),
+        MeetingFacts(db),
+        hall.quorum,
+        AbsenceWatch(AbsenceStore(db), rules, bus=bus, audit=audit, clock=clock, new_id=new_id),
+        bus=bus,
+        audit=audit,
+        clock=clock,
+        new_id=new_id,
+    )
+
+
+def hall_data(ground: Ground) -> tuple[PersonalData, ...]:
+    """Answer the keepers of what the hall knows about people."""
+    return (AttendanceData(ground.db),)
 
 
 def build_device_tokens(ground: Ground) -> DeviceTokenService:

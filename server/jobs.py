@@ -59,6 +59,7 @@ def rows(services: Services) -> tuple[Job, ...]:
         Job(name="exports.make", every=2 * second, run=house.exports.run_next),
         Job(name="grants.count", every=minute, run=desk.grants.count_administrators),
         Job(name="grants.expire", every=second, run=desk.grants.expire),
+        Job(name="attendance.announce", every=2 * second, run=services.attendance.catch_up),
         Job(name="hall.announce", every=2 * second, run=services.hall.board.catch_up),
         Job(
             name="integrations.refresh",
@@ -66,6 +67,8 @@ def rows(services: Services) -> tuple[Job, ...]:
             run=desk.integrations.refresh,
             everywhere=True,
         ),
+        Job(name="quorum.count", every=second, run=services.hall.quorum.flush, everywhere=True),
+        Job(name="quorum.sweep", every=5 * second, run=services.hall.quorum.sweep),
         Job(name="logins.sweep", every=10 * minute, run=services.identity.sweep.run),
         Job(name="meetings.announce", every=2 * second, run=services.meetings.desk.catch_up),
         Job(name="notices.expire", every=20 * second, run=services.notices.afterwards.expire_due),

@@ -5,23 +5,25 @@
     hall {_id: meeting, pointer {v, at, eid, item_id},
           countdown {v, at, eid, status, label, total_s, ends_at, left_ms},
           scene {v, at, eid, scene, ref}, quorum {v, at, eid, present, total, needed, reached, seq,
-          counted}, speakers {v, at, eid, waiting: [turn]}, speaking {v, at, eid, turn, …},
+          open}, speakers {v, at, eid, waiting: [turn]}, speaking {v, at, eid, turn, …},
           untold: [part]}
         ``untold`` names the parts whose event is not in the outbox yet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection as Some
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date, datetime
 from typing import Any
 
 from domain.hall.meeting import Meeting
 from domain.hall.state import Hall, Part
 from domain.rules import begin_of
-from storage.client import Database
+from storage.client import Collection, Database, Duplicate
 
-_FACTS = ("kind", "state", "title", "starts_at", "session_id", "committee_id")
+_FACTS = ("kind", "state", "title", "starts_at", "session_id", "committee_id", "delegation_id")
 _PARTS = tuple(name for name in Hall.model_fields if name != "meeting_id")
 
 
@@ -40,8 +42,8 @@ class HallStore:
     async def put(self, meeting_id: str, name: str, part: Part, *, was: int) -> bool:
         """Keep a part, marked as not told, if its version still is ``was``; tell whether."""
         if was == 0:
-            await self._begin(meeting_id)
-        changes = {f"{name}.{field}": value for field, value in _plain(part).items()}
+            await begin_hall(self._halls, meeting_id)
+        changes = {f"{name}.{field}": value for field, value in plain_part(part).items()}
         done = await self._halls.update_one(
             {"_id": meeting_id, f"{name}.v": was},
             {"$set": changes, "$addToSet": {"untold": name}},
@@ -61,18 +63,22 @@ class HallStore:
             (row["_id"], name) for row in rows for name in row["untold"] if row[name]["at"] < before
         ]
 
-    async def _begin(self, meeting_id: str) -> None:
-        empty = Hall(meeting_id=meeting_id)
-        parts = {name: _plain(empty.part(name)) for name in _PARTS}
-        await self._halls.update_one(
+
+async def begin_hall(halls: Collection, meeting_id: str) -> None:
+    """Make the document of a meeting's live state, if there is none yet."""
+    if await halls.find_one({"_id": meeting_id}, projection={"_id": 1}) is not None:
+        return
+    empty = Hall(meeting_id=meeting_id)
+    parts = {name: plain_part(empty.part(name)) for name in _PARTS}
+    with suppress(Duplicate):
+        await halls.update_one(
             {"_id": meeting_id}, {"$setOnInsert": {**parts, "untold": []}}, upsert=True
         )
 
 
-def _plain(part: Part) -> dict[str, Any]:
+def plain_part(part: Part) -> dict[str, Any]:
     """Answer the form in which a part is kept: enumerations as their values."""
-    plain: dict[str, Any] = part.model_dump()
-    return {key: getattr(value, "value", value) for key, value in plain.items()}
+    return {key: getattr(value, "value", value) for key, value in part.model_dump().items()}
 
 
 class MeetingFacts:
@@ -100,7 +106,7 @@ class MeetingFacts:
         )
         return found is not None
 
-    async def capacities(self, meeting_id: str, person_ids: Collection[str]) -> dict[str, str]:
+    async def capacities(self, meeting_id: str, person_ids: Some[str]) -> dict[str, str]:
         """Answer in which capacity people take part, those who do."""
         ids = [f"{meeting_id}:{person_id}" for person_id in person_ids]
         rows = await self._participants.find(

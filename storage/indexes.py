@@ -90,6 +90,10 @@ INDEXES: tuple[Index, ...] = (
     ),
     Index("agenda_item", "paper", (("papers.id", 1),)),
     Index("agenda_item", "meeting", (("meeting_id", 1), ("_id", 1))),
+    Index("attendance", "meeting", (("m", 1), ("p", 1))),
+    Index("attendance", "meeting_state", (("m", 1), ("capacity", 1), ("state", 1))),
+    Index("attendance", "person_state", (("p", 1), ("state", 1))),
+    Index("attendance", "untold", (("untold", 1),), partial={"untold": True}),
     Index("audit", "at", (("at", -1),)),
     Index("audit", "by_seq", (("by", 1), ("_id", -1))),
     Index("audit", "obj_seq", (("obj", 1), ("_id", -1))),
@@ -123,6 +127,7 @@ INDEXES: tuple[Index, ...] = (
     Index("favourite", "person", (("person_id", 1), ("_id", 1))),
     Index("file", "ref", (("ref", 1), ("_id", 1))),
     Index("group", "parent_name", (("parent", 1), ("name", 1)), unique=True),
+    Index("hall", "quorum_open", (("quorum.open", 1),)),
     Index("hall", "untold", (("untold", 1),)),
     Index("idempotency", "created", (("created_at", 1),), expire_after=86_400),
     Index(

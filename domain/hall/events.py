@@ -56,6 +56,19 @@ class QuorumChanged(Event):
     reached: bool
 
 
+class QuorumCounted(Event):
+    """More or fewer are present than before; of several, only the newest matters."""
+
+    channels: ClassVar[tuple[str, ...]] = EVERYBODY
+    durable: ClassVar[bool] = False
+
+    type: Literal["quorum.count"] = "quorum.count"
+    present: int
+    total: int
+    needed: int
+    reached: bool
+
+
 class QueueChanged(Event):
     """Somebody was added to those who wait to speak, or left them."""
 

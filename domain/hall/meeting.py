@@ -21,7 +21,7 @@ class Meeting(BaseModel):
         kind: What sort of meeting; decides quorum and speaking times.
         state: ``planned`` … ``in_session`` … ``archived``.
         session_id: The session (次会议) of the congress it belongs to, if any.
-        committee_id: The committee that meets, if it is one.
+        committee_id: The committee that meets, if it is one; ``delegation_id`` alike.
         session_opens: First instant of the session it belongs to.
     """
 
@@ -34,6 +34,7 @@ class Meeting(BaseModel):
     starts_at: datetime | None = None
     session_id: str | None = None
     committee_id: str | None = None
+    delegation_id: str | None = None
     session_opens: datetime | None = None
 
     @property
@@ -44,6 +45,8 @@ class Meeting(BaseModel):
             scopes.add(f"session:{self.session_id}")
         if self.committee_id:
             scopes.add(f"cmte:{self.committee_id}")
+        if self.delegation_id:
+            scopes.add(f"deleg:{self.delegation_id}")
         return frozenset(scopes)
 
 

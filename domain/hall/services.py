@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from domain.hall.board import Board
 from domain.hall.console import Console
+from domain.hall.quorum import QuorumCounter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,3 +15,4 @@ class HallServices:
 
     board: Board
     console: Console
+    quorum: QuorumCounter

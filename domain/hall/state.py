@@ -79,6 +79,20 @@ class Scene(Part):
     ref: str | None = None
 
 
+class Figures(BaseModel):
+    """A quorum as it was at the instant when it was reached or lost."""
+
+    model_config = ConfigDict(frozen=True)
+
+    eid: str
+    v: int
+    at: datetime
+    present: int
+    total: int
+    needed: int
+    reached: bool
+
+
 class Quorum(Part):
     """Whether enough are present.
 
@@ -86,17 +100,20 @@ class Quorum(Part):
         present: Members who are in the hall.
         total: All members.
         needed: How many must be present.
-        seq: Ticket of the last count that was begun; ``counted``, of the last that was kept.
+        seq: Ticket of the last count that was begun.
+        open: Something may have changed since the last count that was kept.
+        flip: The last time that ``reached`` changed, until it has been announced.
     """
 
-    hidden: ClassVar[frozenset[str]] = frozenset({"eid", "seq", "counted"})
+    hidden: ClassVar[frozenset[str]] = frozenset({"eid", "seq", "open", "flip"})
 
     present: int = 0
     total: int = 0
     needed: int = 0
     reached: bool = False
     seq: int = 0
-    counted: int = 0
+    open: bool = False
+    flip: Figures | None = None
 
 
 class Turn(BaseModel):

@@ -29,6 +29,7 @@ REDUCE = parts(
         "countdown": "countdown",
         "screen.scene": "scene",
         "quorum": "quorum",
+        "quorum.count": "quorum",
         "speech.queue": "speakers",
         "speech.now": "speaking",
     }

@@ -1,0 +1,307 @@
+"""Attendance: who is in the hall, one record for each participant of a meeting.
+
+::
+
+    – ──→ present | late | absent        absent ──→ present | late
+    present | late ──→ left ──→ present
+
+A record is written by the staff's roll-call; doors that scan or recognise write the same record. It
+is never deleted: taking a mark back needs a reason and leaves what was marked in the history.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import ClassVar, Literal, NamedTuple, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from domain.clock import Clock, NewId
+from domain.errors import BadState, Conflict, NotFound
+from domain.events import Event
+from domain.hall.meeting import Meeting, Meetings, driven
+from domain.hall.quorum import QuorumCounter
+from domain.people import Person
+from domain.permissions import Permission
+from domain.ports import AuditLog, Bus
+
+_OVER = frozenset({"archived", "cancelled"})
+_AT_ONCE = 50
+_PATIENCE = timedelta(seconds=3)
+_TRIES = 10
+
+
+class Presence(StrEnum):
+    """What is on record of somebody."""
+
+    PRESENT = "present"
+    LATE = "late"
+    LEFT = "left"
+    ABSENT = "absent"
+    VOID = "void"
+    """The mark was taken back; as if there had been none."""
+
+
+MARKS: Mapping[Presence | None, frozenset[Presence]] = {
+    None: frozenset({Presence.PRESENT, Presence.LATE, Presence.ABSENT}),
+    Presence.VOID: frozenset({Presence.PRESENT, Presence.LATE, Presence.ABSENT}),
+    Presence.ABSENT: frozenset({Presence.PRESENT, Presence.LATE}),
+    Presence.PRESENT: frozenset({Presence.LEFT}),
+    Presence.LATE: frozenset({Presence.LEFT}),
+    Presence.LEFT: frozenset({Presence.PRESENT}),
+}
+"""Which mark may follow which."""
+
+IN_THE_HALL = frozenset({Presence.PRESENT, Presence.LATE})
+
+
+class Turn(BaseModel):
+    """One mark in the history of a record; ``reason`` where one was taken back."""
+
+    model_config = ConfigDict(frozen=True)
+
+    state: Presence
+    at: datetime
+    how: str
+    by: str
+    reason: str = ""
+
+
+class Attendance(BaseModel):
+    """What is on record of one participant.
+
+    Attributes:
+        capacity: ``member``, ``attend`` (列席), ``observe`` (旁听), …; only members count.
+        how: ``roll_call``, or the door.
+        by: Person id of whoever marked it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    meeting_id: str
+    person_id: str
+    capacity: str
+    state: Presence
+    at: datetime
+    how: str
+    by: str
+    v: int = 1
+    history: tuple[Turn, ...] = ()
+
+
+class Mark(NamedTuple):
+    """What the roll-call says of somebody."""
+
+    person_id: str
+    state: Presence
+
+
+class Marked(NamedTuple):
+    """What became of a mark: ``marked``, ``already``, ``not_invited`` or ``refused``."""
+
+    person_id: str
+    outcome: Literal["marked", "already", "not_invited", "refused"]
+    record: Attendance | None
+
+
+class Line(BaseModel):
+    """A record as it is announced."""
+
+    model_config = ConfigDict(frozen=True)
+
+    person_id: str
+    capacity: str
+    state: Presence
+    at: datetime
+    how: str
+    v: int
+
+    @classmethod
+    def of(cls, record: Attendance) -> Line:
+        """Answer the line of a record."""
+        return cls(**record.model_dump(include=set(cls.model_fields)))
+
+
+class AttendanceMarked(Event):
+    """People were marked; of each person the line with the newest ``v`` holds."""
+
+    channels: ClassVar[tuple[str, ...]] = ("mtgstaff:{id}",)
+
+    type: Literal["attendance"] = "attendance"
+    lines: tuple[Line, ...]
+
+
+class AttendanceStore(Protocol):
+    """Keeps records. Every change is conditional on the version it starts from."""
+
+    async def get(self, meeting_id: str, person_id: str) -> Attendance | None:
+        """Answer a record, or ``None``."""
+
+    async def of(self, meeting_id: str) -> Sequence[Attendance]:
+        """Answer every record of a meeting, by person id."""
+
+    async def put(self, record: Attendance, *, was: int) -> bool:
+        """Keep a record, marked as not told, if its version still is ``was``; tell whether."""
+
+    async def told(self, records: Iterable[Attendance]) -> None:
+        """Take the mark from records that have not changed since."""
+
+    async def untold(self, before: datetime) -> Sequence[Attendance]:
+        """Answer some of those that changed before an instant and are still marked."""
+
+
+class Absences(Protocol):
+    """Is told of absences."""
+
+    async def absent(self, meeting: Meeting, person_ids: Sequence[str]) -> None:
+        """Somebody was marked absent."""
+
+
+class AttendanceService:
+    """Calls the roll."""
+
+    def __init__(
+        self,
+        store: AttendanceStore,
+        meetings: Meetings,
+        quorum: QuorumCounter,
+        absences: Absences,
+        *,
+        bus: Bus,
+        audit: AuditLog,
+        clock: Clock,
+        new_id: NewId,
+    ) -> None:
+        self._store = store
+        self._meetings = meetings
+        self._quorum = quorum
+        self._absences = absences
+        self._bus = bus
+        self._audit = audit
+        self._clock = clock
+        self._new_id = new_id
+
+    async def of(self, meeting_id: str, *, by: Person) -> Sequence[Attendance]:
+        """Answer every record of a meeting to its staff, by person id.
+
+        Raises:
+            Forbidden: The person does not drive this meeting.
+        """
+        await driven(self._meetings, meeting_id, by=by)
+        return await self._store.of(meeting_id)
+
+    async def call(self, meeting_id: str, marks: Sequence[Mark], *, by: Person) -> Sequence[Marked]:
+        """Mark people; answer what became of each. Saying the same again changes nothing.
+
+        Raises:
+            Forbidden: The person does not drive this meeting.
+            BadState: The meeting is archived or cancelled.
+        """
+        meeting = await driven(self._meetings, meeting_id, by=by)
+        if meeting.state in _OVER:
+            raise BadState("会议已归档或取消，不能再签到", allowed=())
+        people = {mark.person_id for mark in marks}
+        capacities = await self._meetings.capacities(meeting_id, people)
+        await self._quorum.open(meeting_id)
+        done: list[Marked] = []
+        for start in range(0, len(marks), _AT_ONCE):
+            some = marks[start : start + _AT_ONCE]
+            done += await asyncio.gather(
+                *(self._mark(meeting_id, mark, capacities.get(mark.person_id), by) for mark in some)
+            )
+        changed = [it.record for it in done if it.outcome == "marked" and it.record]
+        await self._announce(meeting_id, changed)
+        await self._quorum.touch(meeting_id)
+        if changed:
+            await self._note("attendance.call", meeting_id, by, marked=len(changed))
+        absent = [record.person_id for record in changed if record.state is Presence.ABSENT]
+        if absent:
+            await self._absences.absent(meeting, absent)
+        return done
+
+    async def reverse(
+        self, meeting_id: str, person_id: str, *, reason: str, by: Person
+    ) -> Attendance:
+        """Take the last mark back; it stays in the history, with the reason.
+
+        Raises:
+            Forbidden: The person may not, at this meeting.
+            NotFound: There is no record.
+            BadState: It was taken back before.
+        """
+        await driven(self._meetings, meeting_id, by=by, permission=Permission.CHECKIN_REVERSE)
+        await self._quorum.open(meeting_id)
+        for _ in range(_TRIES):
+            was = await self._store.get(meeting_id, person_id)
+            if was is None:
+                raise NotFound
+            if was.state is Presence.VOID:
+                raise BadState("签到已撤销", allowed=(mark.value for mark in MARKS[was.state]))
+            record = self._next(was, Presence.VOID, by, reason=reason)
+            if await self._store.put(record, was=was.v):
+                break
+        else:
+            raise Conflict("操作过于集中，请稍后再试")
+        await self._announce(meeting_id, [record])
+        await self._quorum.touch(meeting_id)
+        # The reason may name what is private; the audit says who, and that there is one.
+        await self._note("attendance.reverse", meeting_id, by, person=person_id, v=record.v)
+        return record
+
+    async def catch_up(self) -> int:
+        """Announce what a process that died has kept and not told; answer how many."""
+        left = await self._store.untold(self._clock() - _PATIENCE)
+        for meeting_id in sorted({record.meeting_id for record in left}):
+            await self._announce(meeting_id, [it for it in left if it.meeting_id == meeting_id])
+        return len(left)
+
+    async def _mark(self, meeting_id: str, mark: Mark, capacity: str | None, by: Person) -> Marked:
+        if capacity is None:
+            return Marked(mark.person_id, "not_invited", None)
+        for _ in range(_TRIES):
+            was = await self._store.get(meeting_id, mark.person_id)
+            if was is not None and was.state is mark.state:
+                return Marked(mark.person_id, "already", was)
+            if mark.state not in MARKS[was.state if was else None]:
+                return Marked(mark.person_id, "refused", was)
+            record = self._next(was, mark.state, by) if was else Attendance(
+                meeting_id=meeting_id,
+                person_id=mark.person_id,
+                capacity=capacity,
+                state=mark.state,
+                at=self._clock(),
+                how="roll_call",
+                by=by.id,
+            )  # fmt: skip
+            if await self._store.put(record, was=was.v if was else 0):
+                return Marked(mark.person_id, "marked", record)
+        raise Conflict("操作过于集中，请稍后再试")
+
+    def _next(
+        self, was: Attendance, state: Presence, by: Person, *, reason: str = ""
+    ) -> Attendance:
+        turn = Turn(state=was.state, at=was.at, how=was.how, by=was.by, reason=reason)
+        changes = {
+            "state": state,
+            "at": self._clock(),
+            "how": "roll_call",
+            "by": by.id,
+            "v": was.v + 1,
+            "history": (*was.history, turn),
+        }
+        return was.model_copy(update=changes)
+
+    async def _announce(self, meeting_id: str, records: Sequence[Attendance]) -> None:
+        for start in range(0, len(records), _AT_ONCE):
+            some = records[start : start + _AT_ONCE]
+            event = AttendanceMarked(
+                id=self._new_id(), at=self._clock(), lines=tuple(Line.of(it) for it in some)
+            )
+            await self._bus.publish(f"mtgstaff:{meeting_id}", event)
+            await self._store.told(some)
+
+    async def _note(self, action: str, meeting_id: str, by: Person, **detail: str | int) -> None:
+        await self._audit.record(action, by=by.id, obj=f"meeting:{meeting_id}", detail=detail)

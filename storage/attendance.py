@@ -1,0 +1,152 @@
+"""Who is in the hall: one document for each participant of a meeting, and the count of them.
+
+::
+
+    attendance {_id: "<meeting>:<person>", m, p, capacity, state, at, how, by, v, untold,
+                hist: [{state, at, how, by, reason}]}
+        ``untold`` is there until the change has been announced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from pymongo import UpdateOne
+
+from domain.attendance import IN_THE_HALL, Attendance
+from domain.hall.state import Figures, Quorum
+from storage.client import Database, Duplicate
+from storage.hall import begin_hall, plain_part
+
+_SOME = 500
+
+
+class AttendanceStore:
+    """Implements ``domain.attendance.AttendanceStore``."""
+
+    def __init__(self, db: Database) -> None:
+        self._records = db["attendance"]
+
+    async def get(self, meeting_id: str, person_id: str) -> Attendance | None:
+        """Answer a record, or ``None``."""
+        row = await self._records.find_one({"_id": f"{meeting_id}:{person_id}"})
+        return _record(row) if row else None
+
+    async def of(self, meeting_id: str) -> Sequence[Attendance]:
+        """Answer every record of a meeting, by person id."""
+        rows = await self._records.find({"m": meeting_id}, sort=[("p", 1)])
+        return [_record(row) for row in rows]
+
+    async def put(self, record: Attendance, *, was: int) -> bool:
+        """Keep a record, marked as not told, if its version still is ``was``; tell whether."""
+        row = _row(record)
+        if was == 0:
+            try:
+                await self._records.insert_one(row)
+            except Duplicate:
+                return False
+            return True
+        done = await self._records.replace_one({"_id": row["_id"], "v": was}, row)
+        return done.matched == 1
+
+    async def told(self, records: Iterable[Attendance]) -> None:
+        """Take the mark from records that have not changed since."""
+        await self._records.bulk(
+            [
+                UpdateOne({"_id": _key(record), "v": record.v}, {"$unset": {"untold": ""}})
+                for record in records
+            ]
+        )
+
+    async def untold(self, before: datetime) -> Sequence[Attendance]:
+        """Answer some of those that changed before an instant and are still marked."""
+        rows = await self._records.find({"untold": True, "at": {"$lt": before}}, limit=_SOME)
+        return [_record(row) for row in rows]
+
+
+class QuorumStore:
+    """Implements ``domain.hall.quorum.QuorumStore``."""
+
+    def __init__(self, db: Database) -> None:
+        self._halls = db["hall"]
+        self._records = db["attendance"]
+
+    async def open(self, meeting_id: str) -> None:
+        """Note that something is about to change."""
+        await begin_hall(self._halls, meeting_id)
+        await self._halls.update_one({"_id": meeting_id}, {"$set": {"quorum.open": True}})
+
+    async def ticket(self, meeting_id: str) -> Quorum:
+        """Take the next ticket, and answer the quorum as it was last kept."""
+        await begin_hall(self._halls, meeting_id)
+        row = await self._halls.find_one_and_update(
+            {"_id": meeting_id},
+            {"$inc": {"quorum.seq": 1}, "$set": {"quorum.open": True}},
+            projection={"quorum": 1},
+        )
+        return Quorum(**row["quorum"]) if row else Quorum()
+
+    async def present(self, meeting_id: str) -> int:
+        """Count the members who are in the hall."""
+        states = sorted(state.value for state in IN_THE_HALL)
+        return await self._records.count(
+            {"m": meeting_id, "capacity": "member", "state": {"$in": states}}
+        )
+
+    async def settle(self, meeting_id: str, quorum: Quorum, flip: Figures | None) -> bool:
+        """Keep a count, and the flip if it is one, if its ticket is still the last one."""
+        kept = plain_part(quorum)
+        # What somebody else still has to announce is not to be overwritten by what was read before.
+        del kept["flip"]
+        if flip is not None:
+            kept["flip"] = flip.model_dump()
+        done = await self._halls.update_one(
+            {"_id": meeting_id, "quorum.seq": quorum.seq},
+            {"$set": {f"quorum.{name}": value for name, value in kept.items()}},
+        )
+        return done.matched == 1
+
+    async def told(self, meeting_id: str, flip: Figures) -> None:
+        """Note that a flip has been announced."""
+        await self._halls.update_one(
+            {"_id": meeting_id, "quorum.flip.eid": flip.eid}, {"$set": {"quorum.flip": None}}
+        )
+
+    async def untold(self, before: datetime) -> Sequence[tuple[str, Figures]]:
+        """Answer the flips of before an instant that have not been announced."""
+        rows = await self._halls.find(
+            {"quorum.flip.at": {"$lt": before}}, projection={"quorum": 1}, limit=_SOME
+        )
+        return [(row["_id"], Figures(**row["quorum"]["flip"])) for row in rows]
+
+    async def opened(self) -> Sequence[str]:
+        """Answer the meetings where a count is due."""
+        rows = await self._halls.find({"quorum.open": True}, projection={"_id": 1}, limit=_SOME)
+        return [row["_id"] for row in rows]
+
+
+def _key(record: Attendance) -> str:
+    return f"{record.meeting_id}:{record.person_id}"
+
+
+def _row(record: Attendance) -> dict[str, Any]:
+    return {
+        "_id": _key(record),
+        "m": record.meeting_id,
+        "p": record.person_id,
+        "capacity": record.capacity,
+        "state": record.state.value,
+        "at": record.at,
+        "how": record.how,
+        "by": record.by,
+        "v": record.v,
+        "untold": True,
+        "hist": [turn.model_dump() | {"state": turn.state.value} for turn in record.history],
+    }
+
+
+def _record(row: dict[str, Any]) -> Attendance:
+    same = {name: row[name] for name in ("capacity", "state", "at", "how", "by", "v")}
+    return Attendance(meeting_id=row["m"], person_id=row["p"], history=row["hist"], **same)

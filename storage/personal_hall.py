@@ -1,0 +1,45 @@
+"""Keepers of personal data of the hall: who was there.
+
+Each implements ``domain.privacy.PersonalData``. That somebody attended is on record by law and
+stays; a copy shows it to the person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from domain.privacy import Erased
+from storage.client import Database
+
+_ON_RECORD = "出席、请假和发言情况：常委会应当记录代表履职情况（代表法第五十八条）"
+
+
+class AttendanceData:
+    """Attendance at meetings, and what staff were told of absences."""
+
+    name = "会议出席"
+    collections = ("attendance", "absence_alert")
+
+    def __init__(self, db: Database) -> None:
+        self._records = db["attendance"]
+        self._alerts = db["absence_alert"]
+
+    async def export(self, person_id: str) -> Sequence[Mapping[str, Any]]:
+        """Answer every record with its history, without who marked it, and the alerts."""
+        rows = await self._records.find({"p": person_id}, sort=[("at", 1)])
+        records = [
+            {
+                "meeting": row["m"],
+                **{name: row[name] for name in ("capacity", "state", "at", "how")},
+                "history": [{"state": it["state"], "at": it["at"]} for it in row["hist"]],
+            }
+            for row in rows
+        ]
+        alerts = await self._alerts.find({"p": person_id}, sort=[("_id", 1)])
+        return [*records, *({"alert": row["sessions"], "at": row["at"]} for row in alerts)]
+
+    async def erase(self, person_id: str) -> Erased:
+        """Keep what the law wants on record."""
+        there = await self._records.count({"p": person_id}, limit=1)
+        return Erased(kept=(_ON_RECORD,) if there else ())
