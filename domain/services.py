@@ -14,6 +14,7 @@ from domain.device_tokens import DeviceTokenService
 from domain.hall.services import HallServices
 from domain.house import House
 from domain.identity.services import Identity
+from domain.leave.service import LeaveService
 from domain.meetings.services import MeetingServices
 from domain.notices.services import Notices
 from domain.people import Person
@@ -55,6 +56,7 @@ class Services:
     hall: HallServices
     house: House
     identity: Identity
+    leave: LeaveService
     meetings: MeetingServices
     notices: Notices
     realtime: RealtimeService

@@ -31,7 +31,7 @@ from server.administration import Books, build_administration
 from server.application import ROUTES, audit
 from server.config import Env, Settings
 from server.ground import Ground, lay
-from server.hall import build_attendance, build_device_tokens, build_hall, hall_data
+from server.hall import build_attendance, build_device_tokens, build_hall, build_leave, hall_data
 from server.health import Health
 from server.house import build_house
 from server.identity import build_identity
@@ -190,7 +190,8 @@ def build(
         keepers={"notice": notices.reading, "paper": meetings.papers},
     )
     device_tokens = build_device_tokens(ground)
-    todo = TodoService((house.profile, house.consents, house.erasure, notices.reading))
+    leave = build_leave(ground)
+    todo = TodoService((house.profile, house.consents, house.erasure, notices.reading, leave))
     hall = build_hall(ground, rules)
     return Services(
         administration=administration,
@@ -200,6 +201,7 @@ def build(
         hall=hall,
         house=house,
         identity=identity,
+        leave=leave,
         meetings=meetings,
         notices=notices,
         realtime=realtime_service(ground),

@@ -9,6 +9,7 @@ from domain.hall.board import Board
 from domain.hall.console import Console
 from domain.hall.quorum import QuorumCounter
 from domain.hall.services import HallServices
+from domain.leave.service import LeavePorts, LeaveService
 from domain.privacy import PersonalData
 from domain.rules import RuleBook
 from server.ground import Ground
@@ -16,7 +17,9 @@ from storage.absences import AbsenceStore
 from storage.attendance import AttendanceStore, QuorumStore
 from storage.device_tokens import DeviceTokenStore
 from storage.hall import HallStore, MeetingFacts
-from storage.personal_hall import AttendanceData
+from storage.leave import LeaveStore
+from storage.people import PeopleStore
+from storage.personal_hall import AttendanceData, LeaveData
 
 
 def build_hall(ground: Ground, rules: RuleBook) -> HallServices:
@@ -46,9 +49,24 @@ def build_attendance(ground: Ground, rules: RuleBook, hall: HallServices) -> Att
     )
 
 
+def build_leave(ground: Ground) -> LeaveService:
+    """Construct leave from meetings."""
+    db = ground.db
+    ports = LeavePorts(
+        store=LeaveStore(db),
+        meetings=MeetingFacts(db),
+        cards=PeopleStore(db),
+        roll=AttendanceStore(db),
+        vault=ground.vault,
+    )
+    return LeaveService(
+        ports, bus=ground.bus, audit=ground.audit, clock=ground.clock, new_id=ground.new_id
+    )
+
+
 def hall_data(ground: Ground) -> tuple[PersonalData, ...]:
     """Answer the keepers of what the hall knows about people."""
-    return (AttendanceData(ground.db),)
+    return (AttendanceData(ground.db), LeaveData(ground.db, ground.vault))
 
 
 def build_device_tokens(ground: Ground) -> DeviceTokenService:

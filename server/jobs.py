@@ -51,6 +51,7 @@ def rows(services: Services) -> tuple[Job, ...]:
     desk, house = services.administration, services.house
     second, minute = timedelta(seconds=1), timedelta(minutes=1)
     return (
+        Job(name="attendance.announce", every=2 * second, run=services.attendance.catch_up),
         Job(name="breakglass.close", every=second, run=desk.break_glass.sweep),
         Job(name="accounts.due", every=20 * second, run=services.identity.accounts.apply_due),
         Job(name="bulk.run", every=second, run=desk.bulk.run_next),
@@ -59,7 +60,6 @@ def rows(services: Services) -> tuple[Job, ...]:
         Job(name="exports.make", every=2 * second, run=house.exports.run_next),
         Job(name="grants.count", every=minute, run=desk.grants.count_administrators),
         Job(name="grants.expire", every=second, run=desk.grants.expire),
-        Job(name="attendance.announce", every=2 * second, run=services.attendance.catch_up),
         Job(name="hall.announce", every=2 * second, run=services.hall.board.catch_up),
         Job(
             name="integrations.refresh",
@@ -67,13 +67,15 @@ def rows(services: Services) -> tuple[Job, ...]:
             run=desk.integrations.refresh,
             everywhere=True,
         ),
-        Job(name="quorum.count", every=second, run=services.hall.quorum.flush, everywhere=True),
-        Job(name="quorum.sweep", every=5 * second, run=services.hall.quorum.sweep),
+        Job(name="leave.announce", every=2 * second, run=services.leave.catch_up),
+        Job(name="leave.turn", every=minute, run=services.leave.turn),
         Job(name="logins.sweep", every=10 * minute, run=services.identity.sweep.run),
         Job(name="meetings.announce", every=2 * second, run=services.meetings.desk.catch_up),
         Job(name="notices.expire", every=20 * second, run=services.notices.afterwards.expire_due),
         Job(name="notices.publish", every=second, run=services.notices.review.publish_due),
         Job(name="profile.apply", every=minute, run=house.profile.resume),
+        Job(name="quorum.count", every=second, run=services.hall.quorum.flush, everywhere=True),
+        Job(name="quorum.sweep", every=5 * second, run=services.hall.quorum.sweep),
         Job(name="workdays.seed", every=1440 * minute, run=desk.calendar.seed),
     )
 

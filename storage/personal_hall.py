@@ -1,4 +1,4 @@
-"""Keepers of personal data of the hall: who was there.
+"""Keepers of personal data of the hall: who was there, who was on leave.
 
 Each implements ``domain.privacy.PersonalData``. That somebody attended is on record by law and
 stays; a copy shows it to the person.
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from domain.leave.request import reason_context
+from domain.ports import Vault
 from domain.privacy import Erased
 from storage.client import Database
 
@@ -43,3 +45,42 @@ class AttendanceData:
         """Keep what the law wants on record."""
         there = await self._records.count({"p": person_id}, limit=1)
         return Erased(kept=(_ON_RECORD,) if there else ())
+
+
+class LeaveData:
+    """Requests for leave, with their reasons."""
+
+    name = "请假"
+    collections = ("leave", "leave_delegate")
+
+    def __init__(self, db: Database, vault: Vault) -> None:
+        self._leaves = db["leave"]
+        self._vault = vault
+
+    async def export(self, person_id: str) -> Sequence[Mapping[str, Any]]:
+        """Answer every request with its reason; who decided is left out."""
+        rows = await self._leaves.find({"p": person_id}, sort=[("_id", 1)])
+        return [
+            {
+                "meeting": row["m"],
+                **{name: row[name] for name in _OF_A_LEAVE},
+                "reason": self._vault.open(
+                    bytes(row["reason_enc"]), context=reason_context(row["_id"])
+                ),
+            }
+            for row in rows
+        ]
+
+    async def erase(self, person_id: str) -> Erased:
+        """Forget the reasons; that leave was given stays, as it excuses the absence."""
+        rows = await self._leaves.find({"p": person_id}, projection={"_id": 1})
+        for row in rows:
+            sealed = self._vault.seal(_FORGOTTEN, context=reason_context(row["_id"]))
+            await self._leaves.update_one(
+                {"_id": row["_id"]}, {"$set": {"reason_enc": sealed, "note": ""}}
+            )
+        return Erased(removed=len(rows), kept=(_ON_RECORD,) if rows else ())
+
+
+_FORGOTTEN = "（已删除）"
+_OF_A_LEAVE = ("kind", "state", "since", "until", "asked_at", "decided_at", "note")

@@ -41,7 +41,6 @@ OF_NOBODY = {
     "installation": "the hub itself",
     "integration_key": "sealed keys of neighbours; who handed one in is an act of office",
     "lease": "processes",
-    "leave": "nothing writes it yet",
     "limit": "counts of the last minutes, gone by an expiring index",
     "login_try": "counts under a hash, gone when their minutes are over",
     "meeting": "acts of office",

@@ -1,0 +1,1 @@
+"""Leave from meetings: asked for, decided by whoever the phase of the congress says, taken."""
