@@ -1,5 +1,15 @@
 // Written by scripts/events.mjs from docs/reference/asyncapi.json. Do not edit.
 
+/** A deputy has missed as many sessions without leave as the law allows none to. */
+export interface AbsenceAlert {
+  readonly id: string;
+  readonly type: 'absence.alert';
+  readonly v: number;
+  readonly at: string;
+  readonly person_id: string;
+  readonly sessions: number;
+}
+
 /** An account has a new state. */
 export interface AccountChanged {
   readonly id: string;
@@ -28,6 +38,15 @@ export interface AgendaPointer {
   readonly v: number;
   readonly at: string;
   readonly item_id: string | null;
+}
+
+/** People were marked; of each person the line with the newest `v` holds. */
+export interface AttendanceMarked {
+  readonly id: string;
+  readonly type: 'attendance';
+  readonly v: number;
+  readonly at: string;
+  readonly lines: readonly (Line)[];
 }
 
 /** Many failed attempts in a short time; `kind` says of what. It names nobody. */
@@ -148,6 +167,48 @@ export interface IdsDraft {
 
 /** What sort of notice it is. */
 export type Kind = '会议通知' | '活动通知' | '公告' | '紧急通知' | '资料通知' | '系统通知';
+
+/** A request for leave was approved or refused. */
+export interface LeaveDecided {
+  readonly id: string;
+  readonly type: 'leave.decided';
+  readonly v: number;
+  readonly at: string;
+  readonly leave_id: string;
+  readonly meeting_id: string;
+  readonly person_id: string;
+  readonly kind: LeaveKind;
+  readonly state: LeaveState;
+}
+
+/** Why, in one word. */
+export type LeaveKind = 'sick' | 'duty' | 'other';
+
+/** Somebody asks for leave, takes it back, goes or returns; without the reason. */
+export interface LeaveRequest {
+  readonly id: string;
+  readonly type: 'leave.request';
+  readonly v: number;
+  readonly at: string;
+  readonly leave_id: string;
+  readonly meeting_id: string;
+  readonly person_id: string;
+  readonly kind: LeaveKind;
+  readonly state: LeaveState;
+}
+
+/** States of a request, PRODUCT.md F07. */
+export type LeaveState = 'draft' | 'submitted' | 'approved' | 'refused' | 'withdrawn' | 'effective' | 'returned';
+
+/** A record as it is announced. */
+export interface Line {
+  readonly person_id: string;
+  readonly capacity: string;
+  readonly state: Presence;
+  readonly at: string;
+  readonly how: string;
+  readonly v: number;
+}
 
 /** Somebody took a list out of the house. */
 export interface ListExported {
@@ -313,6 +374,9 @@ export interface PaperAdded {
   readonly paper_id: string;
 }
 
+/** What is on record of somebody. */
+export type Presence = 'present' | 'late' | 'left' | 'absent' | 'void';
+
 /** How far the notification ladder (PRODUCT.md §2.6) goes. */
 export type Priority = '普通' | '重要' | '紧急';
 
@@ -350,6 +414,18 @@ export interface QueueChanged {
 export interface QuorumChanged {
   readonly id: string;
   readonly type: 'quorum';
+  readonly v: number;
+  readonly at: string;
+  readonly present: number;
+  readonly total: number;
+  readonly needed: number;
+  readonly reached: boolean;
+}
+
+/** More or fewer are present than before; of several, only the newest matters. */
+export interface QuorumCounted {
+  readonly id: string;
+  readonly type: 'quorum.count';
   readonly v: number;
   readonly at: string;
   readonly present: number;
@@ -492,7 +568,7 @@ export interface Unread {
 /** What may be heard, by namespace. */
 export interface ChannelEvents {
   /** 一个人的全部私人消息，连接时由服务器订阅。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
-  user: AccountChanged | GlassMoved | BulkDone | CardChanged | DeviceNew | ExportReady | NoticeNew | NoticeNudged | NoticeRecalled | NoticeMoved | NoticeTested | NoticeUpdated | ProfileApplied | ProfileRefused | ReceiptCounted | RoleChanged | SessionRevoked | TodoChanged | Unread;
+  user: AccountChanged | GlassMoved | BulkDone | CardChanged | DeviceNew | ExportReady | LeaveDecided | NoticeNew | NoticeNudged | NoticeRecalled | NoticeMoved | NoticeTested | NoticeUpdated | ProfileApplied | ProfileRefused | ReceiptCounted | RoleChanged | SessionRevoked | TodoChanged | Unread;
   /** 一个代表团。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
   deleg: MeetingChanged;
   /** 一个代表小组。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
@@ -502,11 +578,11 @@ export interface ChannelEvents {
   /** 常委会组成人员及其工作人员。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
   npcsc: MeetingChanged;
   /** 一次会议的全体参加人员。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
-  mtg: AgendaChanged | AgendaPointer | CountdownChanged | PaperAdded | ResultDeclared | MeetingChanged | MeetingMoved | NoticeLive | NoticeRecalled | QuorumChanged | SpeakingChanged | QueueChanged;
+  mtg: AgendaChanged | AgendaPointer | CountdownChanged | PaperAdded | ResultDeclared | MeetingChanged | MeetingMoved | NoticeLive | NoticeRecalled | QuorumChanged | QuorumCounted | SpeakingChanged | QueueChanged;
   /** 一次会议的会务人员。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
-  mtgstaff: AgendaChanged | AgendaPointer | CountdownChanged | DeviceState | PaperAdded | ResultDeclared | MeetingChanged | MeetingMoved | QuorumChanged | ReceiptCounted | SceneChanged | SpeakingChanged | QueueChanged;
+  mtgstaff: AbsenceAlert | AgendaChanged | AgendaPointer | AttendanceMarked | CountdownChanged | DeviceState | PaperAdded | ResultDeclared | LeaveDecided | LeaveRequest | MeetingChanged | MeetingMoved | QuorumChanged | QuorumCounted | ReceiptCounted | SceneChanged | SpeakingChanged | QueueChanged;
   /** 一次会议的会场屏幕；订阅的应答带有当前状态。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
-  mtgscreen: AgendaPointer | CountdownChanged | ResultDeclared | QuorumChanged | SceneChanged | SpeakingChanged;
+  mtgscreen: AgendaPointer | CountdownChanged | ResultDeclared | QuorumChanged | QuorumCounted | SceneChanged | SpeakingChanged;
   /** 互动专区的一个房间。断线可补齐（保留 10000 条 / 24 小时）；可查看在线人员；跟不上时退订后续传。 */
   room: never;
   /** 一个房间的主持人。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
