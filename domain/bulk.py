@@ -24,7 +24,7 @@ from domain.clock import Clock, NewId
 from domain.errors import BadState, DomainError, Invalid, NotFound
 from domain.events import Event
 from domain.people import Person
-from domain.permissions import Permission, Role
+from domain.permissions import GuestFunction, Permission, Role
 from domain.ports import AuditLog, Bus
 
 _log = structlog.get_logger("daibiao.bulk")
@@ -73,7 +73,8 @@ class BulkParams(BaseModel):
 
     Attributes:
         document: The document that orders it.
-        role: The role to give, with its ``scopes``, until ``until`` or for good.
+        role: The role to give, with its ``scopes``, until ``until`` or for good; ``functions``
+            are a guest's.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -82,6 +83,7 @@ class BulkParams(BaseModel):
     document: str = ""
     role: Role | None = None
     scopes: frozenset[str] = frozenset()
+    functions: frozenset[GuestFunction] = frozenset()
     until: datetime | None = None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from domain.account_desk import AccountDesk
 from domain.approvals import require_second
@@ -103,24 +103,17 @@ class AskRole:
 
     async def judge(self, item: str, params: BulkParams, *, by: Person) -> None:
         """Refuse whom the role cannot be given."""
-        role = _role(params)
         if await self._open(item, params) is not None:
             raise Conflict("该人员已有此角色，或已在申请中")
-        await self._grants.judge(item, role, params.scopes, until=params.until, by=by)
+        draft = self._grants.draft(item, _role(params), **_terms(params), by=by)
+        await self._grants.judge(draft, by=by)
 
     async def act(self, item: str, params: BulkParams, *, by: Person) -> None:
         """Ask."""
         there = await self._open(item, params)
         if there is not None and (there.state, there.asked_by) == (GrantState.ASKED, by.id):
             return
-        await self._grants.ask(
-            item,
-            _role(params),
-            scopes=params.scopes,
-            until=params.until,
-            reason=params.reason,
-            by=by,
-        )
+        await self._grants.ask(item, _role(params), **_terms(params), by=by)
 
     async def _open(self, person_id: str, params: BulkParams) -> RoleGrant | None:
         wanted = (params.role, params.scopes)
@@ -152,6 +145,10 @@ class ApproveRole:
         if (grant.state, grant.approved_by) == (GrantState.GRANTED, by.id):
             return
         await self._grants.approve(item, by=by)
+
+
+def _terms(params: BulkParams) -> dict[str, Any]:
+    return params.model_dump(include={"scopes", "functions", "until", "reason"})
 
 
 def _role(params: BulkParams) -> Role:

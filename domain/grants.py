@@ -10,17 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from domain.approvals import require_decider, require_second
 from domain.clock import Clock, NewId
 from domain.errors import Conflict, Forbidden, Invalid, NotFound
+from domain.grant_terms import is_over, require_fitting
 from domain.listing import NEWEST, Slice
 from domain.people import Person
-from domain.permissions import DEVICE_ROLES, EXCLUSIVE, Permission, Role
+from domain.permissions import EXCLUSIVE, GuestFunction, Permission, Role
 from domain.ports import AuditLog, Bus
 from domain.role_grants import (
-    SCOPE_KINDS,
-    SCOPE_NEEDED,
     WATCHING,
     GrantState,
     GrantStore,
@@ -86,56 +86,54 @@ class GrantService:
         """Answer what a person holds or was asked for; for services, not for people."""
         return [it for it in await self._store.of(person_id) if it.state in _OPEN]
 
-    async def judge(
-        self,
-        person_id: str,
-        role: Role,
-        scopes: frozenset[str],
-        *,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        by: Person,
-    ) -> None:
+    async def judge(self, grant: RoleGrant, *, by: Person) -> None:
         """Change nothing, and raise what ``ask`` would raise before it keeps anything."""
         require_decider(by, Permission.CONTROL_CHANGE)
-        if person_id == by.id:
+        if grant.person_id == by.id:
             raise Forbidden("不能为本人申请角色", detail={"reason": "own_case"})
         at = self._clock()
-        await self._check(role, scopes, max(since or at, at), until)
-        await self._refuse_excluded(person_id, role, at)
+        await require_fitting(grant, self._scopes, at=at)
+        await self._refuse_excluded(grant.person_id, grant.role, at)
 
-    async def ask(
+    def draft(
         self,
         person_id: str,
         role: Role,
         *,
         scopes: frozenset[str] = frozenset(),
+        functions: frozenset[GuestFunction] = frozenset(),
         since: datetime | None = None,
         until: datetime | None = None,
         reason: str,
         by: Person,
     ) -> RoleGrant:
-        """Ask that a person be given a role; it holds nothing until a second person approves.
-
-        Raises:
-            Invalid: The role is one of devices, the scopes do not fit or exist, the span is empty.
-            Conflict: The person has the role already, or one that excludes it.
-        """
-        await self.judge(person_id, role, scopes, since=since, until=until, by=by)
+        """Answer the grant that ``ask`` would keep, for ``judge``."""
         at = self._clock()
-        start = max(since or at, at)
-        grant = RoleGrant(
+        return RoleGrant(
             id=self._new_id(),
             person_id=person_id,
             role=role,
             scopes=scopes,
-            since=start,
+            functions=functions,
+            since=max(since or at, at),
             until=until,
             state=GrantState.ASKED,
             reason=reason,
             asked_by=by.id,
             asked_at=at,
         )
+
+    async def ask(self, person_id: str, role: Role, *, by: Person, **terms: Any) -> RoleGrant:
+        """Ask that a person be given a role; it holds nothing until a second person approves.
+
+        ``terms`` are those of ``draft``.
+
+        Raises:
+            Invalid: The terms do not fit the role, see ``domain.grant_terms``.
+            Conflict: The person has the role already, or one that excludes it.
+        """
+        grant = self.draft(person_id, role, by=by, **terms)
+        await self.judge(grant, by=by)
         await self._store.add(grant)
         await self._note("role.ask", grant, by=by.id)
         return grant
@@ -162,7 +160,7 @@ class GrantService:
             raise not_from(grant)
         if grant.until is not None and grant.until <= at:
             raise Invalid("申请的期限已过，请重新申请", field="until")
-        await self._check(grant.role, grant.scopes, at, grant.until)
+        await require_fitting(grant, self._scopes, at=at)
         await self._refuse_excluded(grant.person_id, grant.role, at)
         granted = grant.model_copy(
             update={
@@ -265,10 +263,17 @@ class GrantService:
         at = self._clock()
         for person_id in await self._store.ended_since(at - _MOMENTS):
             await self._bus.recheck(person_id)
-        lapsed = await self._store.lapsed(at)
+        lapsed = [*await self._store.lapsed(at), *await self._guests_after(at)]
         for grant in lapsed:
             await self._end(grant, reason="期限届满", by="system", forced=True)
         return len(lapsed)
+
+    async def _guests_after(self, at: datetime) -> Sequence[RoleGrant]:
+        """Answer the passes of guests whose meeting is over and whose own span is not."""
+        passes = await self._store.list(
+            role=Role.GUEST, state=GrantState.GRANTED, part=Slice(limit=1_000)
+        )
+        return [it for it in passes if it.holds(at) and await is_over(it, self._scopes, at=at)]
 
     async def count_administrators(self) -> None:
         """Count as administrators those, and only those, whose account is open. Run as a job."""
@@ -345,23 +350,6 @@ class GrantService:
     async def _settle(self, grant: RoleGrant, *, was: RoleGrant) -> None:
         if not await self._store.settle(grant, was=was):
             raise Conflict("该授权刚被他人处理，请刷新后再试", detail={"v": was.v})
-
-    async def _check(
-        self, role: Role, scopes: frozenset[str], since: datetime, until: datetime | None
-    ) -> None:
-        if role in DEVICE_ROLES:
-            raise Invalid("该角色只属于设备，不能授予人员", field="role")
-        if until is not None and until <= since:
-            raise Invalid("结束时间须晚于开始时间", field="until")
-        allowed = SCOPE_KINDS.get(role, frozenset())
-        wrong = sorted(scope for scope in scopes if scope.partition(":")[0] not in allowed)
-        if wrong:
-            raise Invalid("该角色不能使用此范围", field="scopes", detail={"scopes": wrong})
-        if role in SCOPE_NEEDED and not scopes:
-            raise Invalid("该角色必须指定范围", field="scopes")
-        missing = await self._scopes.missing(scopes) if scopes else frozenset()
-        if missing:
-            raise Invalid("范围不存在", field="scopes", detail={"scopes": sorted(missing)})
 
     async def _refuse_excluded(self, person_id: str, role: Role, at: datetime) -> None:
         held = {grant.role for grant in await self._store.of(person_id) if grant.holds(at)}

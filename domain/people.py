@@ -13,7 +13,15 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict
 
 from domain.errors import Forbidden
-from domain.permissions import DEVICE_ROLES, Permission, Reach, Right, Role, right
+from domain.permissions import (
+    DEVICE_ROLES,
+    GuestFunction,
+    Permission,
+    Reach,
+    Right,
+    Role,
+    right,
+)
 
 
 class AccountState(StrEnum):
@@ -44,7 +52,8 @@ class Grant(BaseModel):
     """One role over some scopes, for a time.
 
     ``scopes`` holds ``<kind>:<id>`` strings such as ``deleg:pudong`` or ``unit:jtw``; empty means
-    the role needs none. ``since``/``until`` bound the grant; ``until`` is exclusive.
+    the role needs none. ``since``/``until`` bound the grant; ``until`` is exclusive. ``functions``
+    are what a guest is let into the meeting for.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -53,6 +62,7 @@ class Grant(BaseModel):
     scopes: frozenset[str] = frozenset()
     since: datetime | None = None
     until: datetime | None = None
+    functions: frozenset[GuestFunction] = frozenset()
 
     def holds(self, at: datetime) -> bool:
         """Tell whether the grant is in force at an instant."""

@@ -34,6 +34,15 @@ class Role(StrEnum):
     SCREEN = "screen"
 
 
+class GuestFunction(StrEnum):
+    """What a guest is let into a meeting for (PRODUCT.md §2.2: listed functions)."""
+
+    READ = "read"
+    """Read what is published to the meeting."""
+    LIVE = "live"
+    """Follow it live."""
+
+
 EXCLUSIVE: tuple[frozenset[Role], ...] = (frozenset({Role.ADMIN, Role.AUDITOR}),)
 """Roles that no one person may hold together (separation of duties, PRODUCT.md §2.2)."""
 

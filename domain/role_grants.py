@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -16,7 +16,7 @@ from domain.errors import BadState, Conflict
 from domain.events import Event
 from domain.listing import Slice
 from domain.people import Grant
-from domain.permissions import Role
+from domain.permissions import GuestFunction, Role
 
 SCOPE_KINDS: Mapping[Role, frozenset[str]] = {
     Role.LIAISON: frozenset({"deleg"}),
@@ -52,8 +52,9 @@ class GrantState(StrEnum):
 class RoleGrant(BaseModel):
     """One role for one person, with the history of how it came about.
 
-    ``since``/``until`` bound the span in which it is in force; ``until`` is exclusive and empty for
-    an open end. ``sole`` marks a grant that the only administrator approved alone.
+    ``functions`` are a guest's. ``since``/``until`` bound the span in which it is in force;
+    ``until`` is exclusive and empty for an open end. ``sole`` marks a grant that the only
+    administrator approved alone.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -62,6 +63,7 @@ class RoleGrant(BaseModel):
     person_id: str
     role: Role
     scopes: frozenset[str] = frozenset()
+    functions: frozenset[GuestFunction] = frozenset()
     since: datetime
     until: datetime | None = None
     state: GrantState
@@ -88,7 +90,13 @@ class RoleGrant(BaseModel):
     @property
     def grant(self) -> Grant:
         """What ``Person`` carries of it."""
-        return Grant(role=self.role, scopes=self.scopes, since=self.since, until=self.until)
+        return Grant(
+            role=self.role,
+            scopes=self.scopes,
+            since=self.since,
+            until=self.until,
+            functions=self.functions,
+        )
 
 
 class RoleChanged(Event):
@@ -157,11 +165,21 @@ class GrantStore(Protocol):
         """Tell whether a person's account is one that can act, a short lock aside."""
 
 
+class End(NamedTuple):
+    """How a scope ends: whether it has, and when it is planned to, if that is known."""
+
+    over: bool = False
+    at: datetime | None = None
+
+
 class Scopes(Protocol):
     """Knows which scopes there are."""
 
     async def missing(self, scopes: frozenset[str]) -> frozenset[str]:
         """Answer those that do not exist."""
+
+    async def end(self, scope: str) -> End:
+        """Answer how a scope ends; one that never does, or is not there, has no end."""
 
 
 def not_from(grant: RoleGrant) -> BadState:

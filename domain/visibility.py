@@ -24,7 +24,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol, TypeVar
 
 from domain.people import AccountState, Flag, Person
-from domain.permissions import DEVICE_ROLES, Role
+from domain.permissions import DEVICE_ROLES, GuestFunction, Role
 
 
 class DataClass(StrEnum):
@@ -156,7 +156,9 @@ def member_scopes(person: Person) -> frozenset[str]:
     if Flag.NPCSC_MEMBER in person.flags:
         scopes.add("npcsc")
     for grant in person.grants:
-        scopes |= grant.scopes
+        # A guest belongs to the meeting as far as the pass says.
+        if grant.role is not Role.GUEST or GuestFunction.READ in grant.functions:
+            scopes |= grant.scopes
     return frozenset(scopes)
 
 

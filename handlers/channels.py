@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from domain.people import AccountState, Flag, Person
-from domain.permissions import Permission, Role
+from domain.permissions import GuestFunction, Permission, Role
 from domain.visibility import duty_scopes, member_scopes
 from handlers.channel import Channel, First
 from handlers.hall import HallView, hall_fields
@@ -108,10 +108,14 @@ class MeetingChannel(MemberChannel):
     summary = "一次会议的全体参加人员"
 
     async def may_listen(self, person: Person, key: str) -> bool:
-        """Whoever takes part, and the staff."""
+        """Whoever takes part, the staff, and guests whose pass says so."""
         if not _acts(person):
             return False
-        if await super().may_listen(person, key):
+        scope = f"mtg:{key}"
+        passes = [it for it in person.grants if it.role is Role.GUEST and scope in it.scopes]
+        if any(GuestFunction.LIVE in it.functions for it in passes):
+            return True
+        if not passes and await super().may_listen(person, key):
             return True
         return await self.services.hall.console.follows(person, key)
 

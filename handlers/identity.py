@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import BaseModel
 
 from domain.people import AccountState, Flag, Person
-from domain.permissions import Permission, Role
+from domain.permissions import GuestFunction, Permission, Role
 from handlers.base import ApiHandler
 from handlers.entry import EnrolmentView, EntryHandler, EntryView, Password, SixDigits
 from handlers.operation import PUBLIC, SELF_SERVICE_WHEN_SUSPENDED, operation
@@ -49,6 +49,7 @@ class GrantView(BaseModel):
 
     role: Role
     scopes: list[str]
+    functions: list[GuestFunction]
     until: datetime | None
 
 
@@ -77,7 +78,12 @@ class MeView(BaseModel):
             name=person.name,
             state=person.state,
             grants=[
-                GrantView(role=grant.role, scopes=sorted(grant.scopes), until=grant.until)
+                GrantView(
+                    role=grant.role,
+                    scopes=sorted(grant.scopes),
+                    functions=sorted(grant.functions),
+                    until=grant.until,
+                )
                 for grant in person.grants
             ],
             flags=sorted(person.flags),

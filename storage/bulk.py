@@ -62,6 +62,7 @@ def _row(order: BulkOrder) -> Document:
     params = order.params
     row["params"]["role"] = params.role.value if params.role else None
     row["params"]["scopes"] = sorted(params.scopes)
+    row["params"]["functions"] = sorted(function.value for function in params.functions)
     return row
 
 

@@ -2,8 +2,9 @@
 
 ::
 
-    role_grant {_id, person_id, role, scopes: [], since, until, state, reason, asked_by, asked_at,
-                approved_by, approved_at, end_asked_by, ended_by, ended_at, end_reason, sole, v,
+    role_grant {_id, person_id, role, scopes: [], functions: [], since, until, state, reason,
+                asked_by, asked_at, approved_by, approved_at, end_asked_by, ended_by, ended_at,
+                end_reason, sole, v,
                 open: "<person>/<role>/<scopes…>", excl: "<n>/<person>"}
         ``open`` is there while the grant is asked for or granted, ``excl`` while a role of an
         exclusive set is granted; both are unique, so a second one is impossible.
@@ -22,7 +23,7 @@ from domain.errors import Conflict
 from domain.listing import Slice
 from domain.people import AccountState, Grant
 from domain.permissions import EXCLUSIVE, Role
-from domain.role_grants import GrantState, RoleGrant
+from domain.role_grants import End, GrantState, RoleGrant
 from storage.client import Database
 from storage.errors import Duplicate
 from storage.sorting import sliced
@@ -177,6 +178,18 @@ class ScopeStore:
         """Answer those that do not exist."""
         return frozenset([scope for scope in scopes if not await self._exists(scope)])
 
+    async def end(self, scope: str) -> End:
+        """Answer how a scope ends; only meetings do."""
+        kind, _, key = scope.partition(":")
+        if kind != "mtg":
+            return End()
+        row = await self._db["meeting"].find_one(
+            {"_id": key}, projection={"state": 1, "ends_at": 1}
+        )
+        if row is None:
+            return End()
+        return End(row.get("state") in _OVER, row.get("ends_at"))
+
     async def _exists(self, scope: str) -> bool:
         kind, _, key = scope.partition(":")
         collection = _SCOPE_COLLECTIONS.get(kind)
@@ -184,6 +197,9 @@ class ScopeStore:
             return False
         return await self._db[collection].find_one({"_id": key}, projection={"_id": 1}) is not None
 
+
+_OVER = frozenset({"closed", "archived", "cancelled"})
+"""States of a meeting in which nothing of it is still to come (``domain.meetings``)."""
 
 _OPEN = frozenset({AccountState.BOUND.value, AccountState.ACTIVE.value, AccountState.LOCKED.value})
 
@@ -203,6 +219,7 @@ def _row(grant: RoleGrant) -> dict[str, Any]:
     row["_id"] = grant.id
     row["role"], row["state"] = grant.role.value, grant.state.value
     row["scopes"] = sorted(grant.scopes)
+    row["functions"] = sorted(function.value for function in grant.functions)
     if grant.state in {GrantState.ASKED, GrantState.GRANTED}:
         row["open"] = "/".join((grant.person_id, grant.role.value, *row["scopes"]))
     if grant.state is GrantState.GRANTED:

@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, Field
 
 from domain.bulk import MOST, BulkItem, BulkOrder, BulkParams, BulkState, ItemState
-from domain.permissions import Permission, Role
+from domain.permissions import GuestFunction, Permission, Role
 from handlers.admin.grants import Scope
 from handlers.base import ApiHandler
 from handlers.instants import Instant
@@ -21,8 +21,8 @@ class BulkDraft(Draft):
     """What to do to whom.
 
     ``accounts.invite`` and ``accounts.suspend`` (with ``document``) take ids of people,
-    ``grants.ask`` too (with ``role``, ``scopes``, ``until``); ``grants.approve`` takes ids of
-    grants.
+    ``grants.ask`` too (with ``role``, ``scopes``, ``functions``, ``until``); ``grants.approve``
+    takes ids of grants.
     """
 
     action: Key
@@ -31,6 +31,7 @@ class BulkDraft(Draft):
     document: Line = ""
     role: Role | None = None
     scopes: Annotated[tuple[Scope, ...], Field(max_length=50)] = ()
+    functions: frozenset[GuestFunction] = frozenset()
     until: Instant | None = None
 
     @property

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from domain.permissions import Permission, Role
+from domain.permissions import GuestFunction, Permission, Role
 from domain.role_grants import GrantState, RoleGrant
 from handlers.admin.rules import RefusalDraft
 from handlers.base import ApiHandler
@@ -24,11 +24,15 @@ Scope = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,10}:[0-9A-Za-z_.-]{1
 
 
 class GrantDraft(Draft):
-    """A role for somebody; without ``since`` from now, without ``until`` for good."""
+    """A role for somebody; without ``since`` from now, without ``until`` for good.
+
+    A guest's names one meeting and its ``functions``, and ends with the meeting.
+    """
 
     person_id: Id
     role: Role
     scopes: Annotated[tuple[Scope, ...], Field(max_length=50)] = ()
+    functions: frozenset[GuestFunction] = frozenset()
     since: Instant | None = None
     until: Instant | None = None
     reason: Reason
@@ -45,6 +49,7 @@ class RoleGrantView(BaseModel):
     person_id: str
     role: Role
     scopes: list[str]
+    functions: list[GuestFunction]
     since: datetime
     until: datetime | None
     state: GrantState
@@ -63,7 +68,8 @@ class RoleGrantView(BaseModel):
     @classmethod
     def of(cls, grant: RoleGrant) -> Self:
         """Show a grant."""
-        return cls(**grant.model_dump() | {"scopes": sorted(grant.scopes)})
+        lists = {"scopes": sorted(grant.scopes), "functions": sorted(grant.functions)}
+        return cls(**grant.model_dump() | lists)
 
 
 class GrantsQuery(ListQuery):
@@ -102,6 +108,7 @@ class GrantsHandler(ListHandler):
             body.person_id,
             body.role,
             scopes=frozenset(body.scopes),
+            functions=body.functions,
             since=body.since,
             until=body.until,
             reason=body.reason,

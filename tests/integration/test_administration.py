@@ -467,3 +467,39 @@ async def test_the_command_line_makes_an_administrator_only_where_there_is_none_
     grants = await GrantStore(house.db).in_force(made.person_id, datetime.now(UTC))
     assert [grant.role for grant in grants] == [Role.ADMIN]
     assert made.password not in repr(made)
+
+
+# -- guests ----------------------------------------------------------------------------------------
+
+
+async def test_a_guest_is_let_in_by_two_sees_what_the_pass_says_and_is_out_with_the_meeting(house):
+    first, second = await sign_in(house, yin, qi)
+    end = house.clock() + timedelta(hours=3)
+    await house.db["meeting"].insert_one(
+        {"_id": "m1", "kind": "npcsc", "state": "in_session", "title": "第一次会议", "ends_at": end}
+    )
+    draft = {
+        "person_id": WU,
+        "role": "guest",
+        "scopes": ["mtg:m1"],
+        "functions": ["live"],
+        "reason": "列席",
+    }
+    bare = await first.call("POST", GRANTS, {**draft, "functions": []})
+    assert (bare.status, bare.json["field"]) == (422, "functions")
+    asked = (await first.call("POST", GRANTS, draft)).json
+    assert asked["functions"] == ["live"]
+    assert (await second.call("POST", f"{GRANTS}/{asked['id']}/approve")).status == 200
+
+    guest = await house.sign_in("邬嘉树")
+    (shown,) = (await guest.call("GET", "/api/v1/me")).json["grants"]
+    assert (shown["role"], shown["functions"]) == ("guest", ["live"])
+    async with connected(guest) as (client, _):
+        _, ear = await listen(client, "mtg:m1")
+        assert ear.subscribed.done()
+        await house.db["meeting"].update_one({"_id": "m1"}, {"$set": {"state": "closed"}})
+        assert await house.services.administration.grants.expire() == 1
+        house.clock.advance(seconds=2)
+        async with asyncio.timeout(5):
+            assert (await ear.unsubscribed).code == 2000
+    assert (await guest.call("GET", "/api/v1/me")).json["grants"] == []
