@@ -24,8 +24,8 @@ from handlers.csrf import Csrf
 from handlers.limits import Limits, Rate
 from handlers.paging import Cursors
 from handlers.routing import Routes
+from server import asyncapi, jobs, pages, upkeep
 from server import health as health_routes
-from server import jobs, pages, upkeep
 from server.access import watch
 from server.administration import Books, build_administration
 from server.application import ROUTES, audit
@@ -139,8 +139,12 @@ def make_routes(ground: Ground, health: Health, realtime: Realtime) -> Routes:
     settings = ground.settings
     api = (*health_routes.routes(health, ground.metrics, settings.metrics_key), *ROUTES)
     # Made when somebody asks: it takes longer than all the rest of the start.
-    openapi = functools.cache(lambda: orjson.dumps(document(api)))
-    declared = (*api, *pages.routes(pages.make_pages(settings, openapi)))
+    made = pages.make_pages(
+        settings,
+        openapi=functools.cache(lambda: orjson.dumps(document(api))),
+        asyncapi=functools.cache(lambda: orjson.dumps(asyncapi.document())),
+    )
+    declared = (*api, *pages.routes(made))
     audit(declared)
     return Routes((*declared, *realtime.routes))
 

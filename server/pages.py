@@ -36,15 +36,19 @@ class Pages:
     Attributes:
         files: Assets by name.
         openapi: Answers the OpenAPI document as JSON text.
+        asyncapi: Answers the AsyncAPI document as JSON text.
     """
 
     welcome: bytes
     docs: bytes
     files: Mapping[str, bytes]
     openapi: Callable[[], bytes]
+    asyncapi: Callable[[], bytes]
 
 
-def make_pages(settings: Settings, openapi: Callable[[], bytes]) -> Pages:
+def make_pages(
+    settings: Settings, *, openapi: Callable[[], bytes], asyncapi: Callable[[], bytes]
+) -> Pages:
     """Read the assets and fill in what depends on the settings."""
     filled = {
         "ribbon": _RIBBON if settings.demo else "",
@@ -56,7 +60,7 @@ def make_pages(settings: Settings, openapi: Callable[[], bytes]) -> Pages:
         Template((ASSETS / name).read_text("utf-8")).substitute(filled).encode()
         for name in ("welcome.html", "docs.html")
     )
-    return Pages(welcome, docs, read, openapi)
+    return Pages(welcome, docs, read, openapi, asyncapi)
 
 
 class PageHandler(ApiHandler):
@@ -105,6 +109,15 @@ class OpenApiHandler(PageHandler):
         return self.show(self.pages.openapi(), "application/json; charset=utf-8")
 
 
+class AsyncApiHandler(PageHandler):
+    """``/asyncapi.json``."""
+
+    @operation(PUBLIC)
+    async def get(self) -> Written:
+        """Answer the AsyncAPI document: channels, events and RPC methods."""
+        return self.show(self.pages.asyncapi(), "application/json; charset=utf-8")
+
+
 class AssetHandler(PageHandler):
     """``/docs/assets/{name}``."""
 
@@ -122,5 +135,6 @@ def routes(pages: Pages) -> list[Route]:
         route(r"/", WelcomeHandler, pages=pages),
         route(r"/docs", DocsHandler, pages=pages),
         route(r"/openapi\.json", OpenApiHandler, pages=pages),
+        route(r"/asyncapi\.json", AsyncApiHandler, pages=pages),
         route(rf"/docs/assets/(?P<name>{names})", AssetHandler, pages=pages),
     ]
