@@ -50,7 +50,7 @@ async def test_a_backup_of_a_running_hub_is_a_whole_hub_elsewhere(
         assert code == 1, said
         code, said = await typed(hub, "audit", "verify")
         assert code == 0, said
-        assert orjson.loads(said)["sound"] is True
+        assert "sound = True" in said
 
     # A backup holds no keys: they are carried over by hand, as the manual says.
     there.mkdir()
