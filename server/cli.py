@@ -278,14 +278,15 @@ def do(work: Coroutine[Any, Any, T]) -> T:
     from storage.embedded.process import EmbeddedFailed
     from storage.indexes import IndexRefused
     from storage.migrations import MigrationRefused
+    from storage.vault import KeyRefused
 
     settings = settings_or_exit()
     logs.configure(level="warning", style=settings.log.format)
     try:
         return asyncio.run(work)
     except (
-        BackupDamaged, CannotListen, DomainError, EmbeddedFailed, IndexRefused, MigrationRefused,
-        OSError, RestoreRefused,
+        BackupDamaged, CannotListen, DomainError, EmbeddedFailed, IndexRefused, KeyRefused,
+        MigrationRefused, OSError, RestoreRefused,
     ) as refusal:  # fmt: skip
         leave(str(refusal))
 
@@ -312,6 +313,7 @@ def run_or_exit(settings: Settings, *, worker: bool = False) -> None:
     from storage.embedded.process import EmbeddedFailed
     from storage.indexes import IndexRefused
     from storage.migrations import MigrationRefused
+    from storage.vault import KeyRefused
 
     try:
         if settings.processes > 1 and not worker:
@@ -319,8 +321,8 @@ def run_or_exit(settings: Settings, *, worker: bool = False) -> None:
         else:
             asyncio.run(run(settings, tied=worker))
     except (
-        BrokerDown, CannotListen, EmbeddedFailed, IndexRefused, MigrationRefused, Undeclared,
-        UpstreamDown,
+        BrokerDown, CannotListen, EmbeddedFailed, IndexRefused, KeyRefused, MigrationRefused,
+        Undeclared, UpstreamDown,
     ) as refusal:  # fmt: skip
         leave(str(refusal))
 

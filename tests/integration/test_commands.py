@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
 from pathlib import Path
 
@@ -55,7 +56,7 @@ async def test_a_backup_of_a_running_hub_is_a_whole_hub_elsewhere(
     # A backup holds no keys: they are carried over by hand, as the manual says.
     there.mkdir()
     for key in ("vault.key", "secret"):
-        (there / key).write_bytes((here / key).read_bytes())
+        shutil.copy2(here / key, there)
     async with program(there) as other:
         code, said = await typed(other, "restore", str(copy))
         assert code == 0, said
@@ -82,6 +83,16 @@ async def test_check_shows_what_is_in_force_hides_secrets_and_says_what_does_not
         code, said = await typed(hub, "check", HUB_MONGO__URI="mongodb://127.0.0.1:9/")
         assert code == 1, said
         assert "FAIL mongodb" in said
+
+
+async def test_a_key_that_others_may_read_stops_the_start_with_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "vault.key").write_bytes(b"x" * 32)
+    (tmp_path / "vault.key").chmod(0o644)
+    async with program(tmp_path) as hub:
+        for words in (("serve",), ("audit", "verify")):
+            code, said = await typed(hub, *words)
+            assert code == 1
+            assert "chmod 600" in said
 
 
 @pytest.mark.parametrize(
