@@ -91,9 +91,11 @@ _ROWS: tuple[tuple[str, Value, Unit, str, str], ...] = (
     ("speech.npc.turns", 2, _C, _CONGRESS.format(65), "同一议题发言次数"),
     ("speech.presidium.first", 15, Unit.MINUTES, _CONGRESS.format(66), "主席团会议发言第一次"),
     ("speech.presidium.second", 10, Unit.MINUTES, _CONGRESS.format(66), "主席团会议发言第二次"),
+    ("speech.presidium.turns", 2, _C, _CONGRESS.format(66), "同一议题发言次数"),
     ("speech.npcsc.first", 10, Unit.MINUTES, _STANDING.format(35), "常委会会议发言第一次"),
     ("speech.npcsc.extra", 5, Unit.MINUTES, _STANDING.format(35), "经同意可延长"),
     ("speech.npcsc.second", 5, Unit.MINUTES, _STANDING.format(35), "常委会会议发言第二次"),
+    ("speech.npcsc.turns", 2, _C, _STANDING.format(35), "同一议题发言次数"),
     # Duties and records.
     ("contact.community", 2, _C, _MEASURES.format(30), "每年进社区次数下限"),
     ("absence.unapproved", 2, _C, _DEPUTIES.format(62), "未经批准缺席会议次数达到即提醒工作人员"),

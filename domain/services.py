@@ -19,6 +19,8 @@ from domain.meetings.services import MeetingServices
 from domain.notices.services import Notices
 from domain.people import Person
 from domain.realtime import RealtimeService
+from domain.seats import SeatService
+from domain.speech import SpeechService
 from domain.todo import TodoService
 from domain.uploads import FileService
 
@@ -60,5 +62,7 @@ class Services:
     meetings: MeetingServices
     notices: Notices
     realtime: RealtimeService
+    seats: SeatService
     sessions: Sessions
+    speech: SpeechService
     todo: TodoService

@@ -31,7 +31,15 @@ from server.administration import Books, build_administration
 from server.application import ROUTES, audit
 from server.config import Env, Settings
 from server.ground import Ground, lay
-from server.hall import build_attendance, build_device_tokens, build_hall, build_leave, hall_data
+from server.hall import (
+    build_attendance,
+    build_device_tokens,
+    build_hall,
+    build_leave,
+    build_seats,
+    build_speech,
+    hall_data,
+)
 from server.health import Health
 from server.house import build_house
 from server.identity import build_identity
@@ -209,7 +217,9 @@ def build(
         meetings=meetings,
         notices=notices,
         realtime=realtime_service(ground),
+        seats=build_seats(ground),
         sessions=Admittance(identity.sessions, device_tokens),
+        speech=build_speech(ground, rules, hall),
         todo=todo,
     )
 

@@ -12,6 +12,8 @@ from domain.hall.services import HallServices
 from domain.leave.service import LeavePorts, LeaveService
 from domain.privacy import PersonalData
 from domain.rules import RuleBook
+from domain.seats import SeatService
+from domain.speech import SpeechService
 from server.ground import Ground
 from storage.absences import AbsenceStore
 from storage.attendance import AttendanceStore, QuorumStore
@@ -19,7 +21,9 @@ from storage.device_tokens import DeviceTokenStore
 from storage.hall import HallStore, MeetingFacts
 from storage.leave import LeaveStore
 from storage.people import PeopleStore
-from storage.personal_hall import AttendanceData, LeaveData
+from storage.personal_hall import AttendanceData, LeaveData, SeatData, SpeechData
+from storage.seats import SeatStore
+from storage.speech import SpeechStore
 
 
 def build_hall(ground: Ground, rules: RuleBook) -> HallServices:
@@ -64,9 +68,35 @@ def build_leave(ground: Ground) -> LeaveService:
     )
 
 
+def build_seats(ground: Ground) -> SeatService:
+    """Construct the seats."""
+    return SeatService(
+        SeatStore(ground.db),
+        MeetingFacts(ground.db),
+        bus=ground.bus,
+        audit=ground.audit,
+        clock=ground.clock,
+        new_id=ground.new_id,
+    )
+
+
+def build_speech(ground: Ground, rules: RuleBook, hall: HallServices) -> SpeechService:
+    """Construct the queue of those who want to speak, and the floor."""
+    return SpeechService(
+        SpeechStore(ground.db),
+        hall.board,
+        MeetingFacts(ground.db),
+        rules,
+        audit=ground.audit,
+        clock=ground.clock,
+        new_id=ground.new_id,
+    )
+
+
 def hall_data(ground: Ground) -> tuple[PersonalData, ...]:
     """Answer the keepers of what the hall knows about people."""
-    return (AttendanceData(ground.db), LeaveData(ground.db, ground.vault))
+    db = ground.db
+    return (AttendanceData(db), LeaveData(db, ground.vault), SeatData(db), SpeechData(db))
 
 
 def build_device_tokens(ground: Ground) -> DeviceTokenService:

@@ -214,7 +214,13 @@ INDEXES: tuple[Index, ...] = (
         (("person_id", 1), ("list", 1), ("name", 1)),
         unique=True,
     ),
+    Index("seat", "held", (("held", 1),), unique=True, partial={"held": {"$type": "string"}}),
+    Index("seat", "meeting", (("m", 1), ("row", 1), ("col", 1))),
+    Index("seat", "person", (("p", 1),)),
+    Index("seat", "untold", (("untold", 1),), partial={"untold": True}),
     Index("session", "parent_name", (("parent", 1), ("name", 1)), unique=True),
+    Index("speech", "meeting_item", (("m", 1), ("item_id", 1), ("p", 1))),
+    Index("speech", "person", (("p", 1), ("started_at", 1))),
 )
 
 

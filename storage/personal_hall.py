@@ -1,4 +1,4 @@
-"""Keepers of personal data of the hall: who was there, who was on leave.
+"""Keepers of personal data of the hall: who was there, on leave, sat where, spoke.
 
 Each implements ``domain.privacy.PersonalData``. That somebody attended is on record by law and
 stays; a copy shows it to the person.
@@ -84,3 +84,48 @@ class LeaveData:
 
 _FORGOTTEN = "（已删除）"
 _OF_A_LEAVE = ("kind", "state", "since", "until", "asked_at", "decided_at", "note")
+
+
+class SeatData:
+    """Seats that somebody was given."""
+
+    name = "座位"
+    collections = ("seat",)
+
+    def __init__(self, db: Database) -> None:
+        self._seats = db["seat"]
+
+    async def export(self, person_id: str) -> Sequence[Mapping[str, Any]]:
+        """Answer every seat."""
+        rows = await self._seats.find({"p": person_id}, sort=[("_id", 1)])
+        return [{"meeting": row["m"], "no": row["no"], "state": row["state"]} for row in rows]
+
+    async def erase(self, person_id: str) -> Erased:
+        """Forget who sat where."""
+        freed = await self._seats.update_many(
+            {"p": person_id}, {"$set": {"p": None, "state": "free"}, "$unset": {"held": ""}}
+        )
+        return Erased(removed=freed.modified)
+
+
+class SpeechData:
+    """Speeches that somebody gave: when and for how long, not what was said."""
+
+    name = "会议发言"
+    collections = ("speech",)
+
+    def __init__(self, db: Database) -> None:
+        self._speeches = db["speech"]
+
+    async def export(self, person_id: str) -> Sequence[Mapping[str, Any]]:
+        """Answer every speech."""
+        rows = await self._speeches.find({"p": person_id}, sort=[("started_at", 1)])
+        return [{"meeting": row["m"], **{name: row[name] for name in _OF_A_SPEECH}} for row in rows]
+
+    async def erase(self, person_id: str) -> Erased:
+        """Keep what the law wants on record."""
+        there = await self._speeches.count({"p": person_id}, limit=1)
+        return Erased(kept=(_ON_RECORD,) if there else ())
+
+
+_OF_A_SPEECH = ("item_id", "turn", "started_at", "ended_at", "seconds")
