@@ -501,6 +501,30 @@ export interface ScrapingAlarm {
   readonly limit: number;
 }
 
+/** A seat at a meeting. */
+export interface Seat {
+  readonly no: string;
+  readonly row: number;
+  readonly col: number;
+  readonly block: string;
+  readonly state: SeatState;
+  readonly person_id: string | null;
+  readonly at: string;
+  readonly v: number;
+}
+
+/** Seats were given, freed, taken or laid out; of each the newest `v` holds. */
+export interface SeatChanged {
+  readonly id: string;
+  readonly type: 'seat.changed';
+  readonly v: number;
+  readonly at: string;
+  readonly seats: readonly (Seat)[];
+}
+
+/** States of a seat, PRODUCT.md §5 M04. */
+export type SeatState = 'free' | 'assigned' | 'taken' | 'removed';
+
 /** A login session ended before its time; `reason` is one of a few stable words. */
 export interface SessionRevoked {
   readonly id: string;
@@ -578,9 +602,9 @@ export interface ChannelEvents {
   /** 常委会组成人员及其工作人员。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
   npcsc: MeetingChanged;
   /** 一次会议的全体参加人员。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
-  mtg: AgendaChanged | AgendaPointer | CountdownChanged | PaperAdded | ResultDeclared | MeetingChanged | MeetingMoved | NoticeLive | NoticeRecalled | QuorumChanged | QuorumCounted | SpeakingChanged | QueueChanged;
+  mtg: AgendaChanged | AgendaPointer | CountdownChanged | PaperAdded | ResultDeclared | MeetingChanged | MeetingMoved | NoticeLive | NoticeRecalled | QuorumChanged | QuorumCounted | SeatChanged | SpeakingChanged | QueueChanged;
   /** 一次会议的会务人员。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
-  mtgstaff: AbsenceAlert | AgendaChanged | AgendaPointer | AttendanceMarked | CountdownChanged | DeviceState | PaperAdded | ResultDeclared | LeaveDecided | LeaveRequest | MeetingChanged | MeetingMoved | QuorumChanged | QuorumCounted | ReceiptCounted | SceneChanged | SpeakingChanged | QueueChanged;
+  mtgstaff: AbsenceAlert | AgendaChanged | AgendaPointer | AttendanceMarked | CountdownChanged | DeviceState | PaperAdded | ResultDeclared | LeaveDecided | LeaveRequest | MeetingChanged | MeetingMoved | QuorumChanged | QuorumCounted | ReceiptCounted | SceneChanged | SeatChanged | SpeakingChanged | QueueChanged;
   /** 一次会议的会场屏幕；订阅的应答带有当前状态。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
   mtgscreen: AgendaPointer | CountdownChanged | ResultDeclared | QuorumChanged | QuorumCounted | SceneChanged | SpeakingChanged;
   /** 互动专区的一个房间。断线可补齐（保留 10000 条 / 24 小时）；可查看在线人员；跟不上时退订后续传。 */
