@@ -13,6 +13,8 @@ from datetime import datetime, time, timedelta
 from random import Random
 
 from demo.house import Ids, build
+from demo.notices import Notices
+from demo.notices import Writer as NoticeWriter
 from demo.people import NAMED, Population, Resident
 from domain.clock import SHANGHAI, Clock, local_day
 from domain.identity.account import (
@@ -32,10 +34,14 @@ from domain.roster import PHONE_DOMAIN, Kind, mobile_context
 from storage.client import Database
 from storage.grants import GrantStore
 from storage.identity import AccountStore
+from storage.notices.notices import NoticeStore
+from storage.notices.receipts import ReceiptStore
+from storage.notices.templates import TemplateStore
 from storage.organisation import OrganisationStore
 from storage.people import PeopleStore
 
 _SEED = 20
+_AT_ONCE = 1_000
 PASSWORD = "Demo-2026-daibiao"
 """Everybody's password in the demo, and only there; it is printed at every start."""
 TOTP_SECRET = "JBSWY3DPEHPK3PXP" + "JBSWY3DPEHPK3PXP"
@@ -88,6 +94,7 @@ class Loader:
         await self._people(residents)
         await self._accounts(residents, new_id, base)
         await self._grants(residents, new_id, base)
+        await self._notices(NoticeWriter(house, residents, base).write())
         await self._audit.record(
             "demo.load", by=SYSTEM.id, obj="demo:data", detail={"people": len(residents)}
         )
@@ -95,6 +102,16 @@ class Loader:
         await self._db["demo"].insert_one(
             {"_id": "loaded", "size": size, "visitors": _visitors(residents), "base": base}
         )
+
+    async def _notices(self, made: Notices) -> None:
+        store, receipts = NoticeStore(self._db, self._clock), ReceiptStore(self._db)
+        templates = TemplateStore(self._db)
+        for notice in made.notices:
+            await store.add(notice)
+        for start in range(0, len(made.receipts), _AT_ONCE):
+            await receipts.add(made.receipts[start : start + _AT_ONCE])
+        for template in made.templates:
+            await templates.add(template)
 
     async def visitors(self) -> list[Visitor]:
         """Answer who a visitor can be, deputies first."""

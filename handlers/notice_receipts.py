@@ -19,6 +19,7 @@ from handlers.operation import SELF_SERVICE_WHEN_SUSPENDED, SIGNED_IN, Written, 
 from handlers.paging import Page, PageQuery
 from handlers.routing import route
 from handlers.rpc import rpc
+from handlers.snapshot import PositionView, SnapshotView
 from handlers.text import Draft, Id
 from handlers.text import Line as Text
 
@@ -120,8 +121,11 @@ class DelegationCountsView(Counts):
     name: str
 
 
-class ReportView(BaseModel):
-    """How far a notice has come, as a whole and by delegation; without names."""
+class ReportView(SnapshotView):
+    """How far a notice has come, as a whole and by delegation; without names.
+
+    ``receipt.count`` on ``channel`` brings new counts of the whole.
+    """
 
     counts: Counts
     delegations: list[DelegationCountsView]
@@ -185,8 +189,15 @@ class ReportHandler(ApiHandler):
     @operation(Permission.RECEIPT_READ)
     async def get(self, notice_id: Id) -> ReportView:
         """Count how far a notice has come, by delegation too."""
-        report = await self.services.notices.receipts.report(notice_id, by=self.user)
+        receipts = self.services.notices.receipts
+        channel = await receipts.channel(notice_id, by=self.user)
+        taken = await self.services.realtime.snapshot(
+            channel, lambda: receipts.report(notice_id, by=self.user)
+        )
+        report = taken.state
         return ReportView(
+            channel=channel,
+            position=PositionView.of(taken.position),
             counts=report.counts,
             delegations=[
                 DelegationCountsView(delegation_id=key, name=name, **counts.model_dump())

@@ -19,6 +19,7 @@ from handlers.instants import Instant
 from handlers.operation import SELF_SERVICE_WHEN_SUSPENDED, SIGNED_IN, operation
 from handlers.paging import Page, PageQuery
 from handlers.routing import route
+from handlers.snapshot import PositionView, SnapshotView
 from handlers.text import Draft, Html, Id, Note, Title
 
 Related = Annotated[str, Field(pattern=r"^([a-z_]{2,20}:[0-9A-Za-z_.-]{1,64})?$")]
@@ -156,10 +157,15 @@ class NoticesQuery(PageQuery):
     state: State | None = None
 
 
-class UnreadView(BaseModel):
-    """The badge."""
+class UnreadView(SnapshotView):
+    """The badge: how many wait, and which, the newest two hundred.
+
+    On ``channel``, ``notice.new`` adds one, ``notice.recalled`` and ``notice.updated`` take theirs
+    away, and ``unread`` says what was read elsewhere and how many are left.
+    """
 
     count: int
+    ids: list[str]
 
 
 class VersionsView(BaseModel):
@@ -292,7 +298,12 @@ class UnreadHandler(ApiHandler):
     @operation(SELF_SERVICE_WHEN_SUSPENDED)
     async def get(self) -> UnreadView:
         """Count what waits unread."""
-        return UnreadView(count=await self.services.notices.reading.unread(by=self.user))
+        channel, reading = f"user:#{self.user.id}", self.services.notices.reading
+        taken = await self.services.realtime.snapshot(channel, lambda: reading.unread(by=self.user))
+        count, ids = taken.state
+        return UnreadView(
+            channel=channel, position=PositionView.of(taken.position), count=count, ids=list(ids)
+        )
 
 
 def _letter(letter: Letter, *, maker: bool) -> NoticeView:

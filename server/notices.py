@@ -14,9 +14,10 @@ from domain.notices.services import Notices
 from domain.notices.templates import Templates
 from domain.rules import RuleBook
 from server.ground import Ground
+from storage.meetings.participants import ParticipantStore
 from storage.notices.notices import NoticeStore
 from storage.notices.receipts import ReceiptStore
-from storage.notices.roll import MeetingRows, ParticipantRows, Roll
+from storage.notices.roll import MeetingRows, Roll
 from storage.notices.templates import TemplateStore
 from storage.spreadsheets import XlsxWriter
 
@@ -30,7 +31,7 @@ def build_notices(ground: Ground, rules: RuleBook, files: Attachments) -> Notice
     desk = Desk(
         store=store,
         numbers=ground.counters,
-        roll=Roll(db, ParticipantRows(db), clock=clock),
+        roll=Roll(db, ParticipantStore(db), clock=clock),
         rules=rules,
         bus=bus,
         audit=audit,

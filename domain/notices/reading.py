@@ -17,6 +17,7 @@ from domain.permissions import Permission
 from domain.todo import TodoItem
 
 _TODO = 100
+_UNREAD = 200
 
 
 class Letter(NamedTuple):
@@ -96,9 +97,13 @@ class Reading:
         found = await self._desk.store.lineage(letter.notice.lineage)
         return [one for one in found if one.state in OUT or sees(by, one)]
 
-    async def unread(self, *, by: Person) -> int:
-        """Answer how many notices wait unread."""
-        return (await self._receipts.unread([by.id]))[by.id]
+    async def unread(self, *, by: Person) -> tuple[int, Sequence[str]]:
+        """Answer how many notices wait unread, and the ids of the newest of them."""
+        found = await self._receipts.inbox(by.id, unread=True, before=None, limit=_UNREAD)
+        count = len(found)
+        if count == _UNREAD:
+            count = (await self._receipts.unread([by.id]))[by.id]
+        return count, [receipt.n for receipt in found]
 
     async def todo(self, person: Person) -> Sequence[TodoItem]:
         """Answer the notices that a person has still to confirm, oldest first."""

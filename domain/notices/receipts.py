@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from domain.clock import SHANGHAI
 from domain.errors import BadState, Conflict, Invalid, NotFound
-from domain.notices.board import Board
+from domain.notices.board import Board, channel_of
 from domain.notices.desk import Desk
 from domain.notices.events import Unread
 from domain.notices.notice import FieldKind, FormField, Mode, Notice, State
@@ -87,6 +87,10 @@ class Receipts:
         if dict(told.receipts[0].answer or {}) != answer:
             raise Conflict("已经确认过，答复不能更改", code="confirmed_before")
         return told
+
+    async def channel(self, notice_id: str, *, by: Person) -> str:
+        """Answer the channel on which the board of a notice is told."""
+        return channel_of(await self._desk.find(notice_id, by=by))
 
     async def report(self, notice_id: str, *, by: Person) -> Report:
         """Answer the board of a notice, by delegation too; it holds no names."""

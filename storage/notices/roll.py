@@ -1,7 +1,6 @@
 """Who is in the house, as audiences name them; reads what other features keep.
 
-``participant {_id: "<meeting>:<person>", m, p, …}`` and ``meeting {_id, session_id?}`` belong to
-meetings, ``person``, ``account``, ``role_grant`` and the parts of the house to theirs.
+``meeting``, ``person``, ``account``, ``role_grant`` and the parts of the house belong to others.
 """
 
 from __future__ import annotations
@@ -19,9 +18,6 @@ from domain.roster import Kind
 from storage.client import Database
 from storage.people import PeopleStore
 
-_MEETINGS, _PARTICIPANTS = "meeting", "participant"
-"""Collections of the feature of meetings, which keeps what is personal in them."""
-
 _REACHABLE = tuple(
     state.value
     for state in AccountState
@@ -33,23 +29,11 @@ _FEW = 200
 _BATCH = 5_000
 
 
-class ParticipantRows:
-    """Implements ``domain.notices.audience.Participants``."""
-
-    def __init__(self, db: Database) -> None:
-        self._participants = db[_PARTICIPANTS]
-
-    async def of(self, meeting_id: str) -> frozenset[str]:
-        """Answer the person ids of those who take part."""
-        rows = self._participants.stream({"m": meeting_id}, projection={"p": 1}, batch=_BATCH)
-        return frozenset([row["p"] async for row in rows])
-
-
 class MeetingRows:
     """Implements ``domain.notices.drafting.Meetings``."""
 
     def __init__(self, db: Database) -> None:
-        self._meetings = db[_MEETINGS]
+        self._meetings = db["meeting"]
 
     async def starts_at(self, meeting_id: str) -> datetime | None:
         """Answer when a meeting begins.
@@ -158,9 +142,7 @@ class Roll:
                 row = await self._db["group"].find_one({"_id": key})
                 return frozenset({f"deleg:{row['delegation_id']}"}) if row else frozenset()
             case "mtg":
-                row = await self._db[_MEETINGS].find_one({"_id": key})
-                session = row.get("session_id") if row else None
-                return frozenset({f"session:{session}"} if session else ())
+                return _around_meeting(await self._db["meeting"].find_one({"_id": key}) or {})
             case "user":
                 card = await self._cards.get(key)
                 return card.audience if card else frozenset()
@@ -168,6 +150,11 @@ class Roll:
                 row = await self._db["committee"].find_one({"kind": CommitteeKind.STANDING.value})
                 return frozenset({f"cmte:{row['_id']}"}) if row else frozenset()
         return frozenset()
+
+
+def _around_meeting(row: Mapping[str, Any]) -> frozenset[str]:
+    kinds = (("session", "session_id"), ("cmte", "committee_id"), ("deleg", "delegation_id"))
+    return frozenset(f"{kind}:{row[name]}" for kind, name in kinds if row.get(name))
 
 
 def _clauses(parts: Parts) -> list[dict[str, Any]]:

@@ -42,6 +42,7 @@ from tests.integration.people import (
 )
 from tests.integration.test_identity import audited
 from tests.integration.test_realtime import connected
+from tests.snapshots import following
 
 
 @pytest.fixture
@@ -362,3 +363,82 @@ async def test_a_reader_who_goes_away_takes_nobody_elses_mark_along(house):
         tasks[0].cancel()
     read = {p for p, row in (await receipts(house, notice["id"])).items() if "read_at" in row}
     assert read >= set(PUDONG[1:])
+
+
+# -- live views ------------------------------------------------------------------------------------
+
+
+def badge(state, event):
+    """What a phone makes of its private channel."""
+    ids = list(state["ids"])
+    match event["type"]:
+        case "notice.new" if event["notice_id"] not in ids:
+            ids.insert(0, event["notice_id"])
+        case "notice.recalled" | "notice.updated":
+            ids = [it for it in ids if it != event["notice_id"]]
+        case "unread":
+            ids = [it for it in ids if it not in event["read"]]
+            assert event["count"] == len(ids)
+    return {**state, "ids": ids, "count": len(ids)}
+
+
+async def test_the_badge_and_its_events_are_the_later_badge(house):
+    liaison, phone = await house.sign_in(bai), await house.sign_in("闻予澄")
+    early = await issued(house, liaison)
+    async with connected(phone) as (client, ear):
+        state = (await phone.call("GET", f"{NOTICES}/unread")).json
+        assert (state["channel"], state["ids"]) == (f"user:#{WEN}", [early["id"]])
+        position = state.pop("position")
+        second = await issued(house, liaison)
+        house.clock.advance(seconds=1)
+        third = await issued(house, liaison)
+        await rpc(client, "notice.read", ids=[second["id"]])
+        await liaison.call("POST", f"{NOTICES}/{early['id']}/recall", {"reason": "误发"})
+        await told(house, early["id"])
+        for kind in ("notice.new", "notice.new", "unread", "notice.recalled"):
+            _, event = await ear.hears()
+            assert event["type"] == kind
+            state = badge(state, event)
+    later = (await phone.call("GET", f"{NOTICES}/unread")).json
+    assert later.pop("position")["offset"] == position["offset"] + 4
+    assert state == later
+    assert later["ids"] == [third["id"]]
+
+
+async def test_the_board_and_its_events_are_the_later_board(house):
+    await meeting(house, *PUDONG)
+    await enlist(house)
+    staff = await house.sign_in("卓慕青")
+    notice = await issued(house, staff, meeting_id="m1", audience={"meetings": ["m1"]})
+
+    def board(state, event):
+        if event["type"] != "receipt.count" or event["notice_id"] != notice["id"]:
+            return state
+        counts = {name: event.get(name, old) for name, old in state["counts"].items()}
+        return {**state, "counts": counts}
+
+    path = f"{NOTICES}/{notice['id']}/receipts/report"
+    async with following(house, staff, path, board) as follower:
+        for place, reader in enumerate(PUDONG):
+            mark = (Mark.DELIVERED, Mark.READ)[place % 2]
+            by = Person(id=reader, name=reader)
+            await house.services.notices.receipts.mark([notice["id"]], mark, by=by)
+        await house.services.notices.board.tell()
+        async with asyncio.timeout(5):
+            while follower.state["counts"]["read"] < 2:
+                await asyncio.sleep(0.01)
+        later, position = await follower.snapshot()
+        await follower.reaches(position["offset"])
+        assert follower.state["counts"] == later["counts"]
+        assert follower.state["counts"]["delivered"] == 4
+
+
+async def enlist(house):
+    """Put the meeting's staff on the roster."""
+    from domain.roster import Card, Kind
+    from storage.people import PeopleStore
+
+    await PeopleStore(house.db).put(Card(id=zhuo.id, name=zhuo.name, kind=Kind.STAFF))
+    await house.services.identity.accounts.prepare(zhuo.id, by="system")
+    await house.db["account"].update_one({"_id": zhuo.id}, {"$set": {"state": "active"}})
+    await grant(house, zhuo.id, Role.MTG_STAFF, "mtg:m1")

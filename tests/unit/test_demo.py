@@ -10,7 +10,9 @@ import pytest
 
 from demo.house import Ids, build
 from demo.names import GIVEN, POLYPHONIC, SURNAMES, excluded
+from demo.notices import Writer
 from demo.people import NAMED, Population
+from domain.notices.notice import State
 from domain.people import Flag
 from domain.permissions import Role
 from domain.role_grants import SCOPE_KINDS, SCOPE_NEEDED
@@ -97,3 +99,23 @@ def test_the_named_people_are_there(mini):
     by_name = {r.card.name: r for r in residents}
     assert Flag.DELEGATION_HEAD in by_name["蔺书航"].card.flags
     assert by_name["邬嘉树"].card.org_id == by_name["龚岫云"].card.org_id
+
+
+@pytest.mark.parametrize("size", ["full", "mini"])
+def test_the_notices_of_the_demo_are_of_every_state_and_add_up(size, full, mini):
+    house, residents = full if size == "full" else mini
+    made = Writer(house, residents, BASE).write()
+    assert len(made.notices) == 36
+    assert {one.state for one in made.notices} == set(State) - {State.APPROVED}
+    opening = next(one for one in made.notices if one.title == "开幕会注意事项")
+    mine = [one for one in made.receipts if one.n == opening.id]
+    assert len(mine) == opening.recipients
+    read, confirmed = (
+        sum(bool(getattr(it, k)) for it in mine) for k in ("read_at", "confirmed_at")
+    )
+    leave = sum(it.answer["reply"] == "leave" for it in mine if it.answer)
+    if size == "full":
+        assert (len(mine), read, confirmed, leave) == (860, 812, 790, 11)
+    ids = [one.id for one in made.receipts]
+    assert len(ids) == len(set(ids))
+    assert made == Writer(house, residents, BASE).write()
