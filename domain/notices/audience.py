@@ -115,8 +115,9 @@ class Roll(Protocol):
     async def homes(self, scopes: frozenset[str]) -> Mapping[str, frozenset[str]]:
         """Answer for each scope the scopes it lies in, itself included.
 
-        A group lies in its delegation, a meeting in its session, committee or delegation, a person
-        in their delegation, group, committees and unit; ``npcsc`` in the committee that is the standing committee.
+        A group lies in its delegation; a meeting in its session, committee or delegation; a person
+        in their delegation, group, committees and unit; ``npcsc`` in the committee that is the
+        standing committee.
         """
 
     async def names(self, person_ids: frozenset[str]) -> Mapping[str, str]:
