@@ -179,6 +179,26 @@ class Broker(Protocol):
     async def presence_stats(self, channel: str) -> tuple[int, int]:
         """Answer (number of clients, number of distinct users) in constant time."""
 
+    async def seat(
+        self, user: str, client: str, *, since: float, limit: int, ttl: float
+    ) -> Sequence[tuple[str, str]]:
+        """Note, or confirm, that a client of this process belongs to a user.
+
+        Answers (process, client) of those that must go, the oldest first, so that no more than
+        ``limit`` are left; they are forgotten already. Seats of processes that are gone make room
+        before anybody else. A seat that is not confirmed for ``ttl`` seconds is forgotten.
+
+        Args:
+            user: Whose it is.
+            client: The connection, on this process.
+            since: When it was opened, in seconds since 1970.
+            limit: How many a user may have over all processes.
+            ttl: Seconds for which it counts without another word.
+        """
+
+    async def unseat(self, user: str, client: str) -> None:
+        """Note that a client of this process is gone."""
+
     async def control(self, message: bytes, *, node: str = "") -> None:
         """Send a word to one process, or to all of them including this one."""
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from realtime import codes, commands, presence, render
+from realtime import codes, commands, presence, render, seats
 from realtime.authority import Identity
 from realtime.broker import BrokerDown
 from realtime.codec import BadMessage, Codec, messages
@@ -45,8 +45,9 @@ class Connection:
 
     __slots__ = (
         "__weakref__", "_heard_at", "_inbox", "_joins", "_outbox", "_ping_at", "_pinged_at",
-        "_pings", "_presence_at", "_stale_at", "_window", "_worker", "client", "codec", "headers",
-        "hub", "identity", "leaving", "remote", "session", "state", "subscriptions", "transport",
+        "_pings", "_presence_at", "_seat_at", "_stale_at", "_window", "_worker", "client", "codec",
+        "headers", "hub", "identity", "leaving", "opened_at", "remote", "session", "state",
+        "subscriptions", "transport",
     )  # fmt: skip
 
     def __init__(
@@ -80,6 +81,7 @@ class Connection:
         self._stale_at = now + hub.timing.stale
         self._pings = 0
         self._ping_at = self._pinged_at = self._heard_at = self._presence_at = 0.0
+        self.opened_at = self._seat_at = 0.0
 
     @property
     def closed(self) -> bool:
@@ -285,6 +287,8 @@ class Connection:
         self.state = State.OPEN
         self._ping_at = now + first_ping
         self._presence_at = now + self.hub.timing.presence
+        self.opened_at = self.hub.clock()
+        self._seat_at = now + self.hub.timing.seat
         self.hub.wheel.at(self._due(now), self)
 
     def watch(self) -> None:
@@ -328,6 +332,10 @@ class Connection:
         if now >= self._presence_at:
             self._presence_at = now + timing.presence
             presence.confirm(self)
+            # Its own deadline would cost every connection a place on the wheel.
+            if now >= self._seat_at:
+                self._seat_at = now + timing.seat
+                seats.take(self)
 
     def _due(self, now: float) -> float:
         due = min(self._ping_at, self._presence_at, self._expires_at(now))

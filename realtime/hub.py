@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from realtime import codes, control, positions, presence
+from realtime import codes, control, positions, presence, seats
 from realtime.authority import Authority, Identity
 from realtime.broker import Broker, ClientInfo, Position, Publication, Published
 from realtime.codec import Codec, messages
@@ -144,7 +144,10 @@ class Hub:
         return connection
 
     def welcome(self, connection: Connection, identity: Identity, *, first_ping: float) -> None:
-        """A connection now belongs to somebody; above the limit, the oldest one makes room."""
+        """A connection now belongs to somebody; above the limit, the oldest one makes room.
+
+        Those of this process at once, those of others when the broker has named them.
+        """
         connection.opened(identity, first_ping)
         if not identity.user:
             return
@@ -152,6 +155,7 @@ class Hub:
         mine[connection] = None
         while self.limits.connections and len(mine) > self.limits.connections:
             next(iter(mine)).close(codes.CONNECTION_LIMIT)
+        seats.take(connection)
 
     def renew(self, connection: Connection, identity: Identity) -> None:
         """A connection of the same user lives on with fresh rights."""
@@ -179,6 +183,7 @@ class Hub:
             if room := self.rooms.get(subscription.channel):
                 room.leave(subscription)
         if opened:
+            seats.leave(connection)
             self.tasks.start(self._after(connection, worker))
 
     async def _after(self, connection: Connection, worker: asyncio.Task[None] | None) -> None:

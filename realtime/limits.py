@@ -20,7 +20,7 @@ class Limits:
             of its channels at once.
         flood: So many times ``commands`` in one window ends the connection.
         subscriptions: Channels one connection may listen on.
-        connections: Connections one account may have on one process.
+        connections: Connections one account may have; over all processes where there is Redis.
         connects: New connections a second on one process; more are turned away before the upgrade.
         backlog: Commands of one connection that may wait for their turn.
     """
@@ -50,6 +50,8 @@ class Timing:
         grace: How long an expired token is overlooked.
         presence: Between two confirmations that a client is there.
         presence_ttl: How long a client that says nothing is believed to be there.
+        seat: Between two confirmations that a connection counts for its account.
+        seat_ttl: How long it counts without one.
         positions: Between two comparisons of a channel with its stream.
         linger: How long a channel nobody listens on stays subscribed at the broker.
         status: Between two announcements of this process.
@@ -61,6 +63,8 @@ class Timing:
     grace: float = 25
     presence: float = 27
     presence_ttl: float = 60
+    seat: float = 120
+    seat_ttl: float = 300
     positions: float = 40
     linger: float = 5
     status: float = 10

@@ -171,6 +171,15 @@ class MemoryBroker:
         self._expire(channel)
         return len(self._presence.get(channel, ())), len(self._users.get(channel, ()))
 
+    async def seat(
+        self, user: str, client: str, *, since: float, limit: int, ttl: float
+    ) -> Sequence[tuple[str, str]]:
+        """Nobody: the hub of the only process has counted already."""
+        return ()
+
+    async def unseat(self, user: str, client: str) -> None:
+        """Nothing was noted."""
+
     async def control(self, message: bytes, *, node: str = "") -> None:
         """Send a word to this process; there is no other."""
         if self._listener is not None and node in {"", self.node_id}:

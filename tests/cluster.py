@@ -81,6 +81,7 @@ class Cluster:
 
     Attributes:
         felled: Workers that a test has ended; the parent reports each, with a stack.
+        people: Ids of a crowd that tests share.
     """
 
     def __init__(self, home: Path, *, processes: int = 4, alone: bool = False) -> None:
@@ -90,6 +91,7 @@ class Cluster:
         self.redis = RedisServer(home)
         self.process: subprocess.Popen[bytes] | None = None
         self.felled = 0
+        self.people: list[str] = []
         # Kept until the end, so that nobody else is given the port while no worker has it. It
         # does not listen, so the kernel gives it no connection.
         self._kept = socket.socket()

@@ -7,6 +7,7 @@ Keys (the braces keep one channel's keys in one slot of a cluster)::
     hub:{<channel>}:i:<k>   hash    answer to an idempotent publication
     hub:{<channel>}:p|x|u   presence: clients, expiries, users
     hub:{!nodes}:p|x|u      the living processes, kept as presence is
+    hub:{@<user>}:c|e       connections of an account: since when, until when without a word
     pub/sub  hub:<channel>  publications, joins, leaves
              hub!*  hub!<node>   control
 
@@ -74,8 +75,11 @@ class RedisBroker:
         self._publish = Script("publish")
         self._history = Script("history")
         self._presence = Script("presence")
+        self._seats = Script("seats")
         self._commands = Commands(
-            redis, (self._publish, self._history, self._presence), timeout=timeout
+            redis,
+            (self._publish, self._history, self._presence, self._seats),
+            timeout=timeout,
         )
         self._subscriber = Subscriber(
             redis.connection_pool,
@@ -240,6 +244,24 @@ class RedisBroker:
         clients, users = await self._roll(_keys(channel), "count")
         return clients, users
 
+    async def seat(
+        self, user: str, client: str, *, since: float, limit: int, ttl: float
+    ) -> Sequence[tuple[str, str]]:
+        """See ``Broker.seat``."""
+        gone = await self._sit(user, "take", client, int(since * 1000), int(ttl * 1000), limit)
+        return [_place(each) for each in gone]
+
+    async def unseat(self, user: str, client: str) -> None:
+        """See ``Broker.unseat``."""
+        await self._sit(user, "leave", client, 0, 0, 0)
+
+    async def _sit(self, user: str, what: str, client: str, *numbers: int) -> list[bytes]:
+        key, now = f"hub:{{@{user}}}", int(time.time() * 1000)
+        answer: list[bytes] = await self._commands.call(
+            self._seats, (f"{key}:c", f"{key}:e"), what, now, f"{self.node_id} {client}", *numbers
+        )
+        return answer
+
     async def control(self, message: bytes, *, node: str = "") -> None:
         """See ``Broker.control``."""
         packed = b"c" + pack_control(self.node_id, message)
@@ -316,6 +338,11 @@ class RedisBroker:
 def _keys(channel: str) -> str:
     """Answer what the keys of a channel begin with; the braces choose the slot."""
     return f"hub:{{{channel}}}"
+
+
+def _place(member: bytes) -> tuple[str, str]:
+    node, _, client = member.decode().partition(" ")
+    return node, client
 
 
 def _new_epoch() -> str:
