@@ -77,6 +77,7 @@ def rows(services: Services) -> tuple[Job, ...]:
         Job(name="quorum.count", every=second, run=services.hall.quorum.flush, everywhere=True),
         Job(name="quorum.sweep", every=5 * second, run=services.hall.quorum.sweep),
         Job(name="seats.announce", every=2 * second, run=services.seats.catch_up),
+        Job(name="signups.settle", every=second, run=services.meetings.sign_ups.catch_up),
         Job(name="workdays.seed", every=1440 * minute, run=desk.calendar.seed),
     )
 

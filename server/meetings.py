@@ -8,14 +8,18 @@ from domain.meetings.desk import MeetingDesk
 from domain.meetings.notice_rules import NoticeRules
 from domain.meetings.paper_desk import PaperService
 from domain.meetings.participants import ParticipantService
+from domain.meetings.passes import PassService
 from domain.meetings.results import ResultService
 from domain.meetings.services import MeetingServices
+from domain.meetings.sign_ups import SignUpService
 from domain.rules import RuleBook
 from server.ground import Ground
 from storage.files import FileStore
+from storage.grants import GrantStore
 from storage.meetings.agenda import AgendaStore, ResultStore
 from storage.meetings.meetings import MeetingStore
 from storage.meetings.participants import ParticipantStore
+from storage.meetings.sign_ups import SignUpStore
 from storage.organisation import OrganisationStore
 
 
@@ -30,12 +34,15 @@ def build_meetings(
     agenda = AgendaService(
         items, meetings, participants, bus=bus, audit=audit, clock=clock, new_id=new_id
     )
+    passes = PassService(GrantStore(db), entries, bus=bus, audit=audit, clock=clock, new_id=new_id)
+    desk = MeetingDesk(
+        meetings, entries, house, NoticeRules(house, rules, deadlines),
+        bus=bus, audit=audit, clock=clock, new_id=new_id,
+    )  # fmt: skip
+    desk.at_the_end.append(passes)
     return MeetingServices(
         agenda=agenda,
-        desk=MeetingDesk(
-            meetings, entries, house, NoticeRules(house, rules, deadlines),
-            bus=bus, audit=audit, clock=clock, new_id=new_id,
-        ),
+        desk=desk,
         papers=PaperService(
             items, agenda, participants, files, bus=bus, clock=clock, new_id=new_id
         ),
@@ -43,5 +50,8 @@ def build_meetings(
         results=ResultService(
             results, meetings, results, rules,
             bus=bus, audit=audit, clock=clock, new_id=new_id,
+        ),
+        sign_ups=SignUpService(
+            SignUpStore(db), meetings, entries, passes, bus=bus, audit=audit, clock=clock
         ),
     )  # fmt: skip

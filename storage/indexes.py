@@ -159,6 +159,7 @@ INDEXES: tuple[Index, ...] = (
     Index("notice_template", "state", (("state", 1), ("_id", -1))),
     Index("meeting", "audience", (("audience", 1), ("starts_at", -1))),
     Index("meeting", "begin", (("starts_at", -1), ("_id", -1))),
+    Index("meeting", "unsettled", (("unsettled", 1),), partial={"unsettled": True}),
     Index("meeting", "untold", (("untold", 1),), partial={"untold": True}),
     Index("org", "name", (("name", 1),), unique=True),
     Index("outbox", "at", (("at", 1),), partial={"state": "waiting"}),

@@ -9,6 +9,7 @@ from domain.meetings.desk import MeetingDesk
 from domain.meetings.paper_desk import PaperService
 from domain.meetings.participants import ParticipantService
 from domain.meetings.results import ResultService
+from domain.meetings.sign_ups import SignUpService
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,3 +21,4 @@ class MeetingServices:
     papers: PaperService
     participants: ParticipantService
     results: ResultService
+    sign_ups: SignUpService

@@ -43,7 +43,6 @@ OF_NOBODY = {
     "lease": "processes",
     "limit": "counts of the last minutes, gone by an expiring index",
     "login_try": "counts under a hash, gone when their minutes are over",
-    "meeting": "acts of office",
     "migration": "the hub itself",
     "notice": "acts of office of those who write and approve; readers are in ``receipt``",
     "notice_batch": "ids on their way into ``receipt``, gone after a month by an expiring index",
