@@ -72,6 +72,9 @@ export interface BulkDone {
   readonly failed: number;
 }
 
+/** In which capacity somebody takes part. */
+export type Capacity = 'member' | 'attend' | 'observe' | 'staff';
+
 /** A card among the receiver's favourites has changed. */
 export interface CardChanged {
   readonly id: string;
@@ -535,6 +538,20 @@ export interface SessionRevoked {
   readonly reason: string;
 }
 
+/** One's sign-up was accepted: at once, or because somebody made room. */
+export interface SignUpChanged {
+  readonly id: string;
+  readonly type: 'signup.state';
+  readonly v: number;
+  readonly at: string;
+  readonly meeting_id: string;
+  readonly capacity: Capacity;
+  readonly state: SignUpState;
+}
+
+/** What became of a sign-up. */
+export type SignUpState = 'accepted' | 'waiting' | 'cancelled';
+
 /** Somebody has the floor, has more time, or has finished. Chime at `ends_at`. */
 export interface SpeakingChanged {
   readonly id: string;
@@ -592,7 +609,7 @@ export interface Unread {
 /** What may be heard, by namespace. */
 export interface ChannelEvents {
   /** 一个人的全部私人消息，连接时由服务器订阅。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
-  user: AccountChanged | GlassMoved | BulkDone | CardChanged | DeviceNew | ExportReady | LeaveDecided | NoticeNew | NoticeNudged | NoticeRecalled | NoticeMoved | NoticeTested | NoticeUpdated | ProfileApplied | ProfileRefused | ReceiptCounted | RoleChanged | SessionRevoked | TodoChanged | Unread;
+  user: AccountChanged | GlassMoved | BulkDone | CardChanged | DeviceNew | ExportReady | LeaveDecided | NoticeNew | NoticeNudged | NoticeRecalled | NoticeMoved | NoticeTested | NoticeUpdated | ProfileApplied | ProfileRefused | ReceiptCounted | RoleChanged | SessionRevoked | SignUpChanged | TodoChanged | Unread;
   /** 一个代表团。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
   deleg: MeetingChanged;
   /** 一个代表小组。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
