@@ -131,6 +131,23 @@ class ReportView(SnapshotView):
     delegations: list[DelegationCountsView]
 
 
+class VerdictView(BaseModel):
+    """Whether receipts are as the audit knows them; false from ``broken_since`` on, if at all."""
+
+    digests: int
+    broken_since: datetime | None
+
+
+class VerifyHandler(ApiHandler):
+    """``/api/v1/notices/{notice_id}/receipts/verify``."""
+
+    @operation(Permission.AUDIT_READ)
+    async def get(self, notice_id: Id) -> VerdictView:
+        """Compare the receipts of a notice with their digests in the audit."""
+        verdict = await self.services.notices.chain.verify(notice_id, by=self.user)
+        return VerdictView(**verdict._asdict())
+
+
 class DeliveredHandler(ApiHandler):
     """``/api/v1/notices/{notice_id}/delivered``."""
 
@@ -251,6 +268,7 @@ ROUTES = [
     route(rf"{_ONE}/receipts", ReceiptsHandler),
     route(rf"{_ONE}/receipts/export", ReceiptsExportHandler),
     route(rf"{_ONE}/receipts/report", ReportHandler),
+    route(rf"{_ONE}/receipts/verify", VerifyHandler),
 ]
 
 METHODS = [notice_confirm, notice_delivered, notice_read]

@@ -233,9 +233,11 @@ class NoticesHandler(NoticeHandler):
     @operation(Permission.NOTICE_PUBLISH, status=201)
     async def post(self, body: NoticeDraft) -> NoticeView:
         """Write a notice and, unless it is to stay a draft, let it go as far as one may alone."""
-        notices = self.services.notices
+        notices, content = self.services.notices, await self.content(body)
+        if body.action == "publish":
+            notices.review.require_fresh(content, by=self.user)
         made = await notices.drafting.create(
-            await self.content(body),
+            content,
             by=self.user,
             key=self.request.headers.get("Idempotency-Key", ""),
             template_id=body.template_id,
@@ -276,6 +278,8 @@ class VersionsHandler(NoticeHandler):
         """Write the next version; ``change_note`` says what it corrects."""
         notices = self.services.notices
         content = await self.content(body)
+        if body.action == "publish":
+            notices.review.require_fresh(content, by=self.user)
         made = await notices.drafting.new_version(notice_id, content, by=self.user)
         if body.action == "publish":
             made = await notices.review.send(made, by=self.user)

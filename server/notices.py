@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from domain.notices.board import Board
+from domain.notices.chain import Chain
 from domain.notices.desk import Desk
 from domain.notices.drafting import Attachments, Drafting
 from domain.notices.fanout import FanOut
@@ -15,6 +16,7 @@ from domain.notices.templates import Templates
 from domain.rules import RuleBook
 from server.ground import Ground
 from storage.meetings.participants import ParticipantStore
+from storage.notices.chain import ChainHeads
 from storage.notices.notices import NoticeStore
 from storage.notices.receipts import ReceiptStore
 from storage.notices.roll import MeetingRows, Roll
@@ -41,6 +43,7 @@ def build_notices(ground: Ground, rules: RuleBook, files: Attachments) -> Notice
     return Notices(
         afterwards=Afterwards(desk, receipts, fan),
         board=board,
+        chain=Chain(store, receipts, ChainHeads(db), audit=audit, clock=clock),
         drafting=Drafting(desk, files, MeetingRows(db)),
         fan=fan,
         reading=Reading(desk, receipts),

@@ -12,7 +12,7 @@ from domain.errors import BadState, DomainError, UpstreamDown
 from domain.notices.audience import Recipient
 from domain.notices.desk import Desk, Reached
 from domain.notices.fanout import FanOut
-from domain.notices.notice import Act, Notice, Priority, State
+from domain.notices.notice import Act, Content, Notice, Priority, State
 from domain.people import SYSTEM, Person
 
 _log = logging.getLogger(__name__)
@@ -26,6 +26,14 @@ class Review:
     def __init__(self, desk: Desk, fan: FanOut) -> None:
         self._desk = desk
         self._fan = fan
+
+    def require_fresh(self, content: Content, *, by: Person) -> None:
+        """Do nothing if this person may let such a notice go now; ask before it is kept.
+
+        Raises:
+            StepUpRequired: It is 紧急, and the last proof of identity is too old.
+        """
+        self._desk.require_fresh(content.priority, by=by)
 
     async def send(self, notice: Notice, *, by: Person) -> Notice:
         """Let a fresh draft go as far as its author may alone: out, on time, or into review."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from domain.notices.board import Board
+from domain.notices.chain import Chain
 from domain.notices.drafting import Drafting
 from domain.notices.fanout import FanOut
 from domain.notices.reading import Reading
@@ -20,6 +21,7 @@ class Notices:
 
     afterwards: Afterwards
     board: Board
+    chain: Chain
     drafting: Drafting
     fan: FanOut
     reading: Reading

@@ -46,6 +46,7 @@ OF_NOBODY = {
     "migration": "the hub itself",
     "notice": "acts of office of those who write and approve; readers are in ``receipt``",
     "notice_batch": "ids on their way into ``receipt``, gone after a month by an expiring index",
+    "notice_chain": "one instant",
     "notice_template": "texts; ``created_by`` is an act of office",
     "org": "a part of the house",
     "outbox": "on its way to the person's own channel, and gone when it arrived",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import orjson
 import pytest
@@ -363,6 +363,35 @@ async def test_a_reader_who_goes_away_takes_nobody_elses_mark_along(house):
         tasks[0].cancel()
     read = {p for p, row in (await receipts(house, notice["id"])).items() if "read_at" in row}
     assert read >= set(PUDONG[1:])
+
+
+# -- on record -------------------------------------------------------------------------------------
+
+
+async def test_a_receipt_that_is_altered_afterwards_makes_its_digests_in_the_audit_false(house):
+    liaison, deputy, auditor = [await house.sign_in(who) for who in (bai, wen, feng)]
+    notice = await issued(house, liaison)
+    chain, one = house.services.notices.chain, f"{NOTICES}/{notice['id']}"
+    house.clock.advance(seconds=40)
+    assert await chain.run() == 1
+    first = house.clock.now - timedelta(seconds=30)
+    await deputy.call("POST", f"{one}/read")
+    house.clock.advance(seconds=20)
+    assert await chain.run() == 0  # what was marked just now may still be on its way
+    house.clock.advance(seconds=20)
+    assert await chain.run() == 1
+    assert await chain.run() == 0
+    second = house.clock.now - timedelta(seconds=30)
+    verify = f"{one}/receipts/verify"
+    assert (await liaison.call("GET", verify)).status == 403
+    assert (await auditor.call("GET", verify)).json == {"digests": 2, "broken_since": None}
+    row = {"_id": f"{notice['id']}:{WEN}"}
+    await house.db["receipt"].update_one(row, {"$set": {"read_at": second - timedelta(seconds=1)}})
+    broken = (await auditor.call("GET", verify)).json["broken_since"]
+    assert datetime.fromisoformat(broken) == second
+    await house.db["receipt"].delete_one(row)
+    broken = (await auditor.call("GET", verify)).json["broken_since"]
+    assert datetime.fromisoformat(broken) == first
 
 
 # -- live views ------------------------------------------------------------------------------------

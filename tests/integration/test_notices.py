@@ -261,7 +261,7 @@ async def test_an_urgent_notice_needs_a_fresh_proof_of_identity(house):
     refused = await admin.call("POST", NOTICES, urgent)
     assert (refused.status, refused.code) == (403, "step_up_required")
     assert "sms" in refused.json["detail"]["methods"]
-    assert await house.db["receipt"].count({}) == 0
+    assert await house.db["notice"].count({}) == 0
 
 
 async def test_what_is_rejected_goes_back_to_its_author_who_changes_it(house):
