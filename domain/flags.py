@@ -170,7 +170,8 @@ class FlagService:
             v=v + 1,
         )
         if current.v != v or not await self._store.put(changed, was=v):
-            raise Conflict("该开关刚被他人更改，请刷新后再试", detail={"v": current.v})
+            now = (await self._read())[key].v
+            raise Conflict("该开关刚被他人更改，请刷新后再试", detail={"v": now})
         self._read_at = None
         await self._audit.record(
             "flag.switch",

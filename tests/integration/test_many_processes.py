@@ -22,9 +22,10 @@ import pytest
 from tornado.httpclient import AsyncHTTPClient
 
 from domain.events import Event
+from domain.flags import FLAGS
 from domain.identity.account import Account
 from domain.identity.devices import DeviceSeen
-from domain.people import AccountState, Flag, Person
+from domain.people import AccountState, Flag, Grant, Person
 from domain.permissions import Role
 from domain.role_grants import GrantState, RoleGrant
 from domain.roster import Card, Kind
@@ -262,6 +263,33 @@ async def test_a_right_that_ends_ends_its_channel_on_every_process_in_two_second
         assert {ear.left[0].code for ear in ears} == {2000}
         assert not any(ear.ended for ear in ears)
         print(f"\na right that ended reached 4 processes in {took * 1000:.0f} ms")
+
+
+async def test_a_feature_that_is_switched_off_is_off_on_every_process_in_two_seconds(house):
+    admin_id, _ = await house.enrol("尹川辞", role=Role.ADMIN)
+    admin = Person(id=admin_id, name="尹川辞", grants=(Grant(role=Role.ADMIN),))
+    flags = house.services.administration.flags
+
+    async def seen():
+        # A connection each, which the kernel spreads over the processes.
+        asked = [house.client.fetch(f"{house.hub.url}/api/v1/flags") for _ in range(24)]
+        return {orjson.loads(it.body)["flags"]["login.qr"] for it in await asyncio.gather(*asked)}
+
+    async def switch(*, on):
+        v = (await flags.listed(by=admin))[list(FLAGS).index("login.qr")].v
+        await flags.switch("login.qr", on=on, reason="演练", v=v, by=admin)
+
+    assert await seen() == {True}
+    try:
+        async with Stopwatch() as watch:
+            await switch(on=False)
+            while await seen() != {False}:
+                assert watch.seconds < 2
+            took = watch.seconds
+        assert took < 2
+        print(f"\na switch reached 4 processes in {took * 1000:.0f} ms")
+    finally:
+        await switch(on=True)
 
 
 async def test_emulation_finds_its_stream_wherever_it_lands(house):
