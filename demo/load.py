@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from random import Random
 
+from demo.back_office import furnish, professions
 from demo.house import Ids, build
 from demo.notices import Notices
 from demo.notices import Writer as NoticeWriter
@@ -95,6 +96,8 @@ class Loader:
         await self._accounts(residents, new_id, base)
         await self._grants(residents, new_id, base)
         await self._notices(NoticeWriter(house, residents, base).write())
+        named = {it.username: it.card.id for it in residents if it.username}
+        await furnish(self._db, new_id, base=base, people=named)
         await self._audit.record(
             "demo.load", by=SYSTEM.id, obj="demo:data", detail={"people": len(residents)}
         )
@@ -127,13 +130,14 @@ class Loader:
                     "mobile_enc": self._vault.seal(
                         resident.mobile, context=mobile_context(resident.card.id)
                     ),
+                    "professions": professions(place) if resident.card.kind is Kind.DEPUTY else (),
                     "created_at": now,
                     "created_by": SYSTEM.id,
                     "updated_at": now,
                     "updated_by": SYSTEM.id,
                 }
             )
-            for resident in residents
+            for place, resident in enumerate(residents)
         ]
         await PeopleStore(self._db).add_many(cards)
 

@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from demo.back_office import TAGS, professions
 from demo.house import Ids, build
 from demo.names import GIVEN, POLYPHONIC, SURNAMES, excluded
 from demo.notices import Writer
@@ -87,6 +88,13 @@ def test_every_grant_is_one_that_could_have_been_given(full):
             kinds = {scope.partition(":")[0] for scope in scopes}
             assert kinds <= SCOPE_KINDS.get(role, frozenset()), (role, scopes)
             assert scopes or role not in SCOPE_NEEDED, role
+
+
+def test_the_tags_of_the_deputies_are_words_of_the_dictionary():
+    given = [professions(place) for place in range(860)]
+    assert {len(tags) for tags in given} == {1, 2}
+    assert all(len(set(tags)) == len(tags) for tags in given)
+    assert set().union(*given) == set(TAGS)
 
 
 def test_the_same_seed_makes_the_same_house():
