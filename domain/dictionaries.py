@@ -275,13 +275,14 @@ def shipped_entries() -> Sequence[Entry]:
         Entry(
             dictionary=key,
             code=code,
-            label=code,
+            label=label,
             sort=10 * place,
             valid_from=BEGIN,
             shipped=True,
         )
         for key, declared in DICTIONARIES.items()
-        for place, code in enumerate(declared.entries, start=1)
+        for place, entry in enumerate(declared.entries, start=1)
+        for code, label in [(entry, entry) if isinstance(entry, str) else entry]
     ]
 
 

@@ -16,13 +16,13 @@ class Dictionary(NamedTuple):
 
     Attributes:
         about: What it lists, as people read it.
-        entries: Codes that are shipped, in their order; the code is the label until changed.
+        entries: What is shipped, in its order: codes with their labels, or codes that are labels.
         rule: Key of the rule that lists the entries instead; then only a rule change changes them.
         closed: Whether programs know every code, so that none can be added.
     """
 
     about: str
-    entries: tuple[str, ...] = ()
+    entries: tuple[str | tuple[str, str], ...] = ()
     rule: str = ""
     closed: bool = False
 
@@ -41,7 +41,9 @@ DICTIONARIES: Mapping[str, Dictionary] = {
         "资料类别",
         ("会议文件", "简报", "法律法规", "参阅资料", "学习培训", "公报", "其他"),
     ),
-    "leave.kind": Dictionary("请假类型", ("病", "公", "其他"), closed=True),
+    "leave.kind": Dictionary(
+        "请假类型", (("sick", "病假"), ("duty", "公假"), ("other", "其他")), closed=True
+    ),
     "notice.kind": Dictionary(
         "通知类型",
         ("会议通知", "活动通知", "公告", "紧急通知", "资料通知", "系统通知"),

@@ -6,9 +6,11 @@ from datetime import date
 
 import pytest
 
-from domain.dictionaries import DictionaryService, Entry
+from domain.dictionaries import DictionaryService, Entry, shipped_entries
 from domain.dictionary_defaults import DICTIONARIES
 from domain.errors import BadState, Conflict, Forbidden, Invalid, NotFound
+from domain.leave.request import LeaveKind
+from domain.notices.notice import Kind as NoticeKind
 from domain.people import Grant, Person
 from domain.permissions import Role
 from domain.rules import RuleBook, RuleParam, Unit, begin_of
@@ -52,10 +54,19 @@ async def add(lists, code="航运", **more):
 
 
 async def test_a_new_installation_offers_what_is_shipped_in_its_order(lists):
-    assert await codes(lists, "leave.kind") == ["病", "公", "其他"]
+    leave = await lists.offered("leave.kind")
+    assert [(it.code, it.label) for it in leave][:2] == [("sick", "病假"), ("duty", "公假")]
     assert await codes(lists, "satisfaction") == ["满意", "基本满意", "理解", "不满意"]
     with pytest.raises(NotFound):
         await lists.entries("no.such")
+
+
+def test_a_closed_dictionary_has_exactly_the_codes_that_programs_know():
+    known = {"leave.kind": LeaveKind, "notice.kind": NoticeKind}
+    assert set(known) == {key for key, it in DICTIONARIES.items() if it.closed}
+    for key, kinds in known.items():
+        shipped = [it.code for it in shipped_entries() if it.dictionary == key]
+        assert sorted(shipped) == sorted(kind.value for kind in kinds)
 
 
 def test_every_dictionary_says_where_its_codes_are_kept():
