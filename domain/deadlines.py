@@ -69,7 +69,7 @@ class Deadlines:
         row = await self._rules.row(key, before)
         n, day = _length(row), local_day(before)
         match row.unit:
-            case Unit.HOURS | Unit.MINUTES:
+            case Unit.HOURS | Unit.MINUTES | Unit.SECONDS:
                 at = before - _span(row)
                 return _due(row, local_day(at), at=at)
             case Unit.DAYS:
@@ -85,7 +85,7 @@ class Deadlines:
     async def _counted(self, row: RuleParam, start: datetime) -> Due:
         n, first = _length(row), local_day(start)
         match row.unit:
-            case Unit.HOURS | Unit.MINUTES:
+            case Unit.HOURS | Unit.MINUTES | Unit.SECONDS:
                 at = start + _span(row)
                 return _due(row, local_day(at), at=at)
             case Unit.DAYS:
@@ -124,5 +124,4 @@ def _length(row: RuleParam) -> int:
 
 
 def _span(row: RuleParam) -> timedelta:
-    n = _length(row)
-    return timedelta(hours=n) if row.unit is Unit.HOURS else timedelta(minutes=n)
+    return timedelta(**{row.unit.value: _length(row)})

@@ -29,6 +29,7 @@ Value = int | str | bool | tuple[str, ...] | None
 class Unit(StrEnum):
     """What a value counts, and so how it is written."""
 
+    SECONDS = "seconds"
     MINUTES = "minutes"
     HOURS = "hours"
     DAYS = "days"
@@ -47,7 +48,9 @@ class Unit(StrEnum):
 FIXED = frozenset({"poll.binding"})
 """Keys that no change may touch: no legal votes on phones, PRODUCT.md §2.1."""
 
-DURATIONS = frozenset({Unit.MINUTES, Unit.HOURS, Unit.DAYS, Unit.WORKING_DAYS, Unit.MONTHS})
+DURATIONS = frozenset(
+    {Unit.SECONDS, Unit.MINUTES, Unit.HOURS, Unit.DAYS, Unit.WORKING_DAYS, Unit.MONTHS}
+)
 
 
 class RuleParam(BaseModel):
@@ -210,9 +213,11 @@ class RuleBook:
         return datetime.fromisoformat(str(row.value)) if row.value else None
 
     async def duration(self, key: str, at: datetime | None = None) -> timedelta:
-        """Answer a duration in minutes, hours or calendar days."""
+        """Answer a duration in seconds, minutes, hours or calendar days."""
         row = await self.row(key, at)
         match row.unit:
+            case Unit.SECONDS:
+                return timedelta(seconds=_whole(row))
             case Unit.MINUTES:
                 return timedelta(minutes=_whole(row))
             case Unit.HOURS:

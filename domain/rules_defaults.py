@@ -107,7 +107,11 @@ _ROWS: tuple[tuple[str, Value, Unit, str, str], ...] = (
      "须由另一人审批的通知种类"),
     ("notice.urgent.share", "1/2", _F, _PRODUCT,
      "紧急通知的接收代表达到全体代表的此比例，即按“发至全体”由两人审批"),
-    ("ladder.ack", 10, _C, _PRODUCT, "推送后多少秒没有回执即走下一级"),
+    ("notice.ladder.wechat", 10, Unit.SECONDS, _PRODUCT, "重要以上：推送后无送达回执即发微信提醒"),
+    ("notice.ladder.sms", 5, Unit.MINUTES, _PRODUCT, "紧急：推送后仍未读即发短信"),
+    ("notice.ladder.call", 15, Unit.MINUTES, _PRODUCT, "紧急：推送后仍未读即列入电话通知名单"),
+    ("notice.ladder.retry", 30, Unit.SECONDS, _PRODUCT, "对方繁忙时再试的间隔，逐次加倍"),
+    ("notice.ladder.tries", 6, _C, _PRODUCT, "一级通知最多尝试次数"),
     # PRODUCT.md §2.1: no legal votes on phones.
     ("poll.binding", False, Unit.FLAG, "产品定型：手机不承担法定表决", "不可更改"),
 )  # fmt: skip
