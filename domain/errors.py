@@ -22,7 +22,9 @@ a program can read. ``handlers.errors`` is the only place that turns them into s
     ├── ContentRefused        infected, secret_marked
     ├── RateLimited           rate_limited           slower, please
     ├── UpstreamDown          upstream_down          a neighbour does not answer
-    │   └── NotConfigured     not_configured         nobody has told us about the neighbour
+    │   ├── NotConfigured     not_configured         nobody has told us about the neighbour
+    │   ├── Unsent            upstream_down          the neighbour never got the request
+    │   └── UpstreamRefused   upstream_down          the neighbour answered, and said no
     └── StorageFull           storage_full           no room to keep what was said
 """
 
@@ -178,6 +180,14 @@ class NotConfigured(UpstreamDown):
     """Nobody has told this installation how to reach the neighbour."""
 
     code = "not_configured"
+
+
+class Unsent(UpstreamDown):
+    """The neighbour never got the request, so asking again does nothing twice."""
+
+
+class UpstreamRefused(UpstreamDown):
+    """The neighbour understood and said no; asking again would bring the same answer."""
 
 
 class StorageFull(DomainError):

@@ -14,6 +14,7 @@ from domain.device_tokens import DeviceTokenService
 from domain.hall.services import HallServices
 from domain.house import House
 from domain.identity.services import Identity
+from domain.ladder.services import Ladder
 from domain.leave.service import LeaveService
 from domain.meetings.services import MeetingServices
 from domain.notices.services import Notices
@@ -60,6 +61,7 @@ class Services:
     identity: Identity
     leave: LeaveService
     meetings: MeetingServices
+    ladder: Ladder
     notices: Notices
     realtime: RealtimeService
     seats: SeatService

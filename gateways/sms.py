@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 import orjson
 
 from domain.clock import Clock
-from domain.errors import NotConfigured, RateLimited, UpstreamDown
+from domain.errors import NotConfigured, RateLimited, UpstreamDown, UpstreamRefused
 from gateways.http import JsonClient
 
 _UPSTREAM = "sms"
@@ -170,7 +170,7 @@ def _serial(response: dict[str, object]) -> str:
     """Answer the serial number of the one message sent, or raise what the provider says."""
     error = response.get("Error")
     if isinstance(error, dict):
-        raise UpstreamDown(f"短信服务拒绝了请求：{error.get('Code')}", upstream=_UPSTREAM)
+        raise UpstreamRefused(f"短信服务拒绝了请求：{error.get('Code')}", upstream=_UPSTREAM)
     statuses = response.get("SendStatusSet")
     if not isinstance(statuses, list) or len(statuses) != 1:
         raise UpstreamDown("短信服务返回了无法识别的内容", upstream=_UPSTREAM)
@@ -178,5 +178,5 @@ def _serial(response: dict[str, object]) -> str:
     if code.startswith("LimitExceeded."):
         raise RateLimited("该号码短信发送过于频繁，请稍后再试", retry_after=60)
     if code != "Ok":
-        raise UpstreamDown(f"短信发送失败：{code}", upstream=_UPSTREAM)
+        raise UpstreamRefused(f"短信发送失败：{code}", upstream=_UPSTREAM)
     return str(statuses[0]["SerialNo"])

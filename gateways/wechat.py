@@ -11,11 +11,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 
 from domain.clock import Clock
-from domain.errors import NotConfigured, Unauthenticated, UpstreamDown
+from domain.errors import NotConfigured, Unauthenticated, Unsent, UpstreamDown, UpstreamRefused
 from domain.identity.ports import WeChatIdentity
 from gateways.http import JsonClient
 
@@ -24,14 +25,14 @@ _UPSTREAM = "wechat"
 # https://developers.weixin.qq.com/doc/oplatform/Return_codes/Return_code_descriptions_new.html
 _BAD_CODE = {40029, 40163, 41008, 42003}
 """The OAuth code is unknown, was used, is missing, or has expired."""
-_BAD_TOKEN = {40001, 40014, 41001, 42001}
+BAD_TOKEN = {40001, 40014, 41001, 42001}
 """The access token is wrong, missing or has expired: fetch another one, once."""
 
 _MARGIN = timedelta(minutes=5)
 """How long before its end a cached token is given up."""
 
 
-class WeChatError(UpstreamDown):
+class WeChatError(UpstreamRefused):
     """WeChat answered, but with an error. ``errcode`` is WeChat's own number."""
 
     def __init__(self, errcode: int, errmsg: str) -> None:
@@ -103,6 +104,38 @@ class WeChatClient:
             raise NotConfigured("未配置微信公众号密钥", upstream=_UPSTREAM)
         return secret
 
+    async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Call an API with the access token, once more with a new one if WeChat dislikes it.
+
+        Raises:
+            WeChatError: WeChat answers with an error.
+            UpstreamDown: It does not answer, or nonsense; ``Unsent`` if it never got the call.
+        """
+        token = await self._token_for_a_call()
+        try:
+            return await self._post(path, token, body)
+        except WeChatError as error:
+            if error.errcode not in BAD_TOKEN:
+                raise
+        # Refused before anything was done: the second call is the first one that counts.
+        self._token.forget(token)
+        return await self._post(path, await self._token_for_a_call(), body)
+
+    async def _token_for_a_call(self) -> str:
+        try:
+            return await self.access_token()
+        except (NotConfigured, WeChatError):
+            raise
+        except UpstreamDown as error:
+            raise Unsent(error.msg, upstream=_UPSTREAM, retry_after=error.retry_after) from error
+
+    async def _post(self, path: str, token: str, body: dict[str, Any]) -> dict[str, Any]:
+        answer = await self._http.post(
+            f"{path}?{urlencode({'access_token': token})}", orjson.dumps(body)
+        )
+        _refuse_errors(answer)
+        return answer
+
     async def _fetch_token(self) -> tuple[str, int]:
         answer = await self._http.post(
             "/cgi-bin/stable_token",
@@ -122,7 +155,7 @@ class WeChatClient:
         try:
             answer = await self._get_ticket()
         except WeChatError as error:
-            if error.errcode not in _BAD_TOKEN:
+            if error.errcode not in BAD_TOKEN:
                 raise
             self._token.forget()
             answer = await self._get_ticket()
@@ -179,10 +212,15 @@ class _Cached:
                 self._until = now + max(life - _MARGIN, life / 2)
             return self._value
 
-    def forget(self) -> None:
-        self._until = None
+    def forget(self, value: str = "") -> None:
+        """Fetch anew at the next question; a value that was replaced already is no reason."""
+        if value in {"", self._value}:
+            self._until = None
 
 
 def _refuse_errors(answer: dict[str, Any]) -> None:
-    if code := answer.get("errcode"):
-        raise WeChatError(int(code), str(answer.get("errmsg", "")))
+    code = answer.get("errcode", 0)
+    if not isinstance(code, int):
+        raise UpstreamDown("微信返回了无法识别的内容", upstream=_UPSTREAM)
+    if code:
+        raise WeChatError(code, str(answer.get("errmsg", "")))

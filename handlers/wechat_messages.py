@@ -12,7 +12,11 @@ from wechatpy.crypto import WeChatCrypto
 from wechatpy.events import (
     ScanEvent,
     SubscribeEvent,
+    SubscribeMsgChangeEvent,
+    SubscribeMsgPopupEvent,
+    SubscribeMsgSentEvent,
     SubscribeScanEvent,
+    TemplateSendJobFinishEvent,
     UnsubscribeEvent,
 )
 from wechatpy.exceptions import InvalidAppIdException, InvalidSignatureException
@@ -112,11 +116,46 @@ class MessagesHandler(EntryHandler):
                 await messages.unsubscribed(message.source)
             case ScanEvent():
                 return await messages.scanned(message.source, message.scene_id)
+            case SubscribeMsgPopupEvent() | SubscribeMsgChangeEvent():
+                said = {
+                    _text(one, "TemplateId"): _text(one, "SubscribeStatusString")
+                    for one in _listed(message)
+                }
+                key = f"event:{message.event}:{_created(message)}"
+                await self.services.ladder.consents.pushed(message.source, said, key=key)
+            case SubscribeMsgSentEvent():
+                for one in _listed(message):
+                    await self._sent(message.source, _text(one, "MsgID"), _text(one, "ErrorStatus"))
+            case TemplateSendJobFinishEvent():
+                await self._sent(message.source, str(message.id), str(message.status))
         return ""
+
+    async def _sent(self, openid: str, message_id: str, result: str) -> None:
+        await self.services.ladder.consents.reported(
+            openid, message_id=message_id[:64], result=result[:64]
+        )
 
     def _say(self, text: str, kind: str) -> None:
         self.set_header("Content-Type", kind)
         self.write(text)
+
+
+def _listed(message: SubscribeMsgPopupEvent) -> list[Mapping[str, object]]:
+    """Answer what an event lists: WeChat sends one thing alone, or several in a row."""
+    info = message.subscribes_info
+    found = info.get("List") if isinstance(info, Mapping) else None
+    rows = found if isinstance(found, list) else [found]
+    return [row for row in rows if isinstance(row, Mapping)]
+
+
+def _text(row: Mapping[str, object], name: str) -> str:
+    value = row.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _created(message: SubscribeMsgPopupEvent) -> str:
+    """Answer when WeChat made an event: the same when it is sent again."""
+    return str(message._data.get("CreateTime", ""))  # noqa: SLF001 - wechatpy reads no instant here
 
 
 def _parse(text: bytes | str) -> object:

@@ -43,6 +43,7 @@ from server.hall import (
 from server.health import Health
 from server.house import build_house
 from server.identity import build_identity
+from server.ladder import build_ladder
 from server.logs import AccessLog
 from server.meetings import build_meetings
 from server.neighbours import Neighbours, reach
@@ -61,6 +62,7 @@ from storage.files import FileStore
 from storage.grants import GrantStore, ScopeStore
 from storage.idempotency import IdempotencyRows
 from storage.inspection import FileInspector
+from storage.ladder.consents import ConsentStock
 from storage.meetings.personal import ParticipantData
 from storage.notices.personal import ReceiptData
 from storage.personal_office import FileData, GlassData, GrantData
@@ -181,6 +183,7 @@ def build(
         ReceiptData(db),
         ParticipantData(db),
         *hall_data(ground),
+        ConsentStock(db),
     )
     lists = DictionaryService(DictionaryStore(db), rules, audit=audit, clock=clock)
     house = build_house(
@@ -193,6 +196,7 @@ def build(
         ground, identity, grants, break_glass, Books(rules, lists)
     )
     meetings = build_meetings(ground, administration.rules, administration.deadlines, records)
+    ladder = build_ladder(ground, neighbours, rules, notices.board)
     files = FileService(
         records,
         blobs,
@@ -215,6 +219,7 @@ def build(
         identity=identity,
         leave=leave,
         meetings=meetings,
+        ladder=ladder,
         notices=notices,
         realtime=realtime_service(ground),
         seats=build_seats(ground),

@@ -49,7 +49,17 @@ class Redis(_Group):
 
 
 class WeChat(_Group):
-    """The official account and its two base addresses."""
+    """The official account and its two base addresses.
+
+    Attributes:
+        timeout: Seconds that one call may take.
+        subscribe_template: Id of the template of subscription messages (订阅通知) for notices.
+        subscribe_fields: Which of its fields takes ``title``, ``kind``, ``priority``, ``time`` and
+            ``count``.
+        subscribe_long_term: The template is a long-term one: one consent is for every message.
+        card_template: Id of a template message (模板消息), for people without consent.
+        card_fields: Which of its fields takes what.
+    """
 
     base_url: str = "https://api.weixin.qq.com"
     open_url: str = "https://open.weixin.qq.com"
@@ -57,13 +67,19 @@ class WeChat(_Group):
     app_secret: SecretStr = NO_SECRET
     token: SecretStr = NO_SECRET
     aes_key: SecretStr = NO_SECRET
+    timeout: Annotated[float, Field(gt=0, le=30)] = 5.0
+    subscribe_template: str = ""
+    subscribe_fields: dict[str, str] = {"title": "thing1", "kind": "phrase2", "time": "time3"}
+    subscribe_long_term: bool = False
+    card_template: str = ""
+    card_fields: dict[str, str] = {"title": "thing1", "kind": "phrase2", "time": "time3"}
 
 
 class Sms(_Group):
     """The account at the text message provider (Tencent Cloud); without a base address, none.
 
     The templates are the provider's ids of reviewed texts: for codes (parameters: code, minutes)
-    and for invitations (parameter: name).
+    for invitations (parameter: name), and for urgent notices (parameters: kind, title).
     """
 
     base_url: str = ""
@@ -74,6 +90,7 @@ class Sms(_Group):
     region: str = "ap-guangzhou"
     template_login_code: str = ""
     template_invitation: str = ""
+    template_notice: str = ""
 
 
 class Realtime(_Group):

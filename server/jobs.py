@@ -74,6 +74,9 @@ def rows(services: Services) -> tuple[Job, ...]:
         Job(name="notices.chain", every=minute, run=services.notices.chain.run),
         Job(name="notices.expire", every=20 * second, run=services.notices.afterwards.expire_due),
         Job(name="notices.publish", every=second, run=services.notices.review.publish_due),
+        Job(
+            name="notices.escalate", every=second, run=services.ladder.climb.sweep, everywhere=True
+        ),
         Job(name="profile.apply", every=minute, run=house.profile.resume),
         Job(name="quorum.count", every=second, run=services.hall.quorum.flush, everywhere=True),
         Job(name="quorum.sweep", every=5 * second, run=services.hall.quorum.sweep),

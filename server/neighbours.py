@@ -8,11 +8,14 @@ from dataclasses import dataclass, replace
 from domain.identity.credentials import TEMPLATE as INVITATION
 from domain.identity.ports import WeChat
 from domain.identity.sms_codes import TEMPLATE as LOGIN_CODE
+from domain.ladder.carriers import SMS_TEMPLATE as NOTICE
+from domain.ladder.ports import WeChatSender
 from domain.ports import SmsGateway
 from gateways.http import JsonClient
 from gateways.sms import NoSms, SmsAccount, TencentSms
 from gateways.wechat import NoWeChat, WeChatClient
-from server.config import Sms
+from gateways.wechat_notices import NoWeChatNotices, Template, WeChatNotices
+from server.config import Settings, Sms
 from server.ground import Ground
 
 
@@ -21,6 +24,7 @@ class Neighbours:
     """One client for each neighbour."""
 
     wechat: WeChat
+    notices: WeChatSender
     sms: SmsGateway
 
 
@@ -29,7 +33,10 @@ def reach(ground: Ground, stack: AsyncExitStack) -> Neighbours:
 
     They ask the key ring each time, so that a key is changed without a restart.
     """
-    return Neighbours(wechat=_wechat(ground, stack), sms=_sms(ground, stack))
+    wechat = _wechat(ground, stack)
+    return Neighbours(
+        wechat=wechat, notices=_notices(ground.settings, wechat), sms=_sms(ground, stack)
+    )
 
 
 def sms_account(sms: Sms) -> SmsAccount:
@@ -37,6 +44,7 @@ def sms_account(sms: Sms) -> SmsAccount:
     templates = {
         LOGIN_CODE: (sms.template_login_code, ("code", "minutes")),
         INVITATION: (sms.template_invitation, ("name",)),
+        NOTICE: (sms.template_notice, ("kind", "title")),
     }
     return SmsAccount(
         secret_id=sms.secret_id,
@@ -48,12 +56,24 @@ def sms_account(sms: Sms) -> SmsAccount:
     )
 
 
+def _notices(settings: Settings, wechat: WeChat) -> WeChatSender:
+    said = settings.wechat
+    if not isinstance(wechat, WeChatClient):
+        return NoWeChatNotices()
+    return WeChatNotices(
+        wechat,
+        subscription=Template(said.subscribe_template, said.subscribe_fields),
+        long_term=said.subscribe_long_term,
+        card=Template(said.card_template, said.card_fields),
+    )
+
+
 def _wechat(ground: Ground, stack: AsyncExitStack) -> WeChat:
     said, keys = ground.settings.wechat, ground.keys
     if not said.app_id:
         return NoWeChat()
     client = WeChatClient(
-        JsonClient("wechat", said.base_url),
+        JsonClient("wechat", said.base_url, timeout=said.timeout),
         app_id=said.app_id,
         app_secret=lambda: keys.current("wechat").get("secret", ""),
         clock=ground.clock,

@@ -91,8 +91,10 @@ def _kind(kind: Any) -> str:
 
 def _default(field: FieldInfo) -> str:
     value = field.default
-    if isinstance(value, SecretStr) or value in {"", ()}:
+    if isinstance(value, SecretStr) or value in ("", ()):
         return ""
+    if isinstance(value, dict):
+        return f"`{json.dumps(value, ensure_ascii=False)}`"
     return f"`{getattr(value, 'value', value)}`"
 
 

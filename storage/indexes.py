@@ -197,6 +197,7 @@ INDEXES: tuple[Index, ...] = (
     Index("profile_change", "person", (("person_id", 1), ("_id", -1))),
     Index("profile_change", "state_scope", (("state", 1), ("delegation_id", 1), ("_id", 1))),
     Index("receipt", "at", (("at", 1),)),
+    Index("receipt", "calling", (("rung", 1), ("deleg", 1), ("pub", 1)), partial={"rung": "call"}),
     Index("receipt", "due", (("due_at", 1),), partial={"due_at": {"$type": "date"}}),
     Index("receipt", "notice", (("n", 1), ("p", 1))),
     Index("receipt", "person", (("p", 1), ("pub", -1), ("_id", -1))),
@@ -222,6 +223,7 @@ INDEXES: tuple[Index, ...] = (
     Index("session", "parent_name", (("parent", 1), ("name", 1)), unique=True),
     Index("speech", "meeting_item", (("m", 1), ("item_id", 1), ("p", 1))),
     Index("speech", "person", (("p", 1), ("started_at", 1))),
+    Index("wechat_consent", "person", (("p", 1),)),
 )
 
 

@@ -19,8 +19,10 @@ from domain.clock import SHANGHAI, Clock
 from gateways.sms import SmsAccount
 from gateways.standin import sms as sms_standin
 from gateways.standin import wechat as wechat_standin
+from gateways.standin import wechat_messages
 from gateways.standin.sms import SmsStandIn
 from gateways.standin.wechat import WeChatStandIn
+from gateways.standin.wechat_messages import MessagesStandIn
 
 LOGIN_CODE = "login_code"
 
@@ -28,22 +30,31 @@ LOGIN_CODE = "login_code"
 class _Phones(RequestHandler):
     """The newest messages on all phones, as a page."""
 
-    def initialize(self, sms: SmsStandIn) -> None:
+    def initialize(self, sms: SmsStandIn, messages: MessagesStandIn) -> None:
         self.sms = sms
+        self.messages = messages
 
     def get(self) -> None:
+        users = self.messages.wechat.users
+        texts = [
+            (one.at, "短信", one.phone, "，".join(one.params)) for one in list(self.sms.inbox)[-50:]
+        ]
+        chats = [
+            (one.at, "微信", users[one.openid].nickname, "，".join(one.data.values()))
+            for one in list(self.messages.inbox)[-50:]
+        ]
         rows = "".join(
-            f"<tr><td>{message.at.astimezone(SHANGHAI):%H:%M:%S}</td>"
-            f"<td>{html.escape(message.phone)}</td>"
-            f"<td>{html.escape('，'.join(message.params))}</td></tr>"
-            for message in list(self.sms.inbox)[-50:][::-1]
+            f"<tr><td>{at.astimezone(SHANGHAI):%H:%M:%S}</td>"
+            + "".join(f"<td>{html.escape(text)}</td>" for text in texts)
+            + "</tr>"
+            for at, *texts in sorted(texts + chats, reverse=True)
         )
         self.write(
             '<!doctype html><html lang="zh-CN"><meta charset="utf-8">'
-            '<meta http-equiv="refresh" content="3"><title>短信（模拟）</title>'
+            '<meta http-equiv="refresh" content="3"><title>手机（模拟）</title>'
             "<style>body{font:18px/1.6 sans-serif;margin:2rem}td{padding:.3rem 1rem}</style>"
-            "<h1>短信（模拟）</h1><p>演示数据 人物均为虚构</p>"
-            f"<table>{rows or '<tr><td>还没有短信</td></tr>'}</table></html>"
+            "<h1>手机（模拟）</h1><p>演示数据 人物均为虚构</p>"
+            f"<table>{rows or '<tr><td>还没有消息</td></tr>'}</table></html>"
         )
 
 
@@ -52,6 +63,7 @@ class Neighbourhood:
     """The running stand-ins. ``url`` is the base address for every neighbour."""
 
     wechat: WeChatStandIn
+    messages: MessagesStandIn
     sms: SmsStandIn
     url: str
     _server: HTTPServer
@@ -69,12 +81,14 @@ class Neighbourhood:
             port: 0 takes any free one.
         """
         wechat_state = WeChatStandIn(clock, *wechat)
+        messages = MessagesStandIn(wechat_state)
         sms_state = SmsStandIn(clock, sms)
         application = Application(
             [
                 *wechat_standin.routes(wechat_state),
+                *wechat_messages.routes(messages),
                 *sms_standin.routes(sms_state),
-                (r"/phones", _Phones, {"sms": sms_state}),
+                (r"/phones", _Phones, {"sms": sms_state, "messages": messages}),
             ],
             # A stand-in's requests are not the hub's: they stay out of its access log.
             log_function=lambda _: None,
@@ -83,7 +97,7 @@ class Neighbourhood:
         sockets = bind_sockets(port, "127.0.0.1")
         server.add_sockets(sockets)
         url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
-        return cls(wechat_state, sms_state, url, server)
+        return cls(wechat_state, messages, sms_state, url, server)
 
     async def close(self) -> None:
         """Stop listening and close what is open."""

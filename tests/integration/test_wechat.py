@@ -434,7 +434,7 @@ async def test_a_sms_provider_that_is_down_does_not_show_in_the_answer(town, cap
     phone = town.phone()
     assert (await phone.claims(**WEN)).status == 201
     await town.delivered()
-    assert "UpstreamDown" in caplog.text
+    assert "a text message was not sent: Unsent" in caplog.text
     assert WEN["phone"] not in caplog.text
 
 
