@@ -90,12 +90,7 @@ class WeChatNotices:
         try:
             answer = await self._client.post(path, body)
         except WeChatError as error:
-            # The text names the field at fault; it holds neither openid nor content.
-            _log.warning("WeChat refused a message: %s %s", error.errcode, error.errmsg[:200])
-            if error.errcode in _LATER:
-                return Handover(outcome=Outcome.LATER, reason="busy")
-            reason = _REASONS.get(error.errcode, "refused")
-            return Handover(outcome=Outcome.REFUSED, reason=reason)
+            return _refused(error)
         except NotConfigured:
             return Handover(outcome=Outcome.REFUSED, reason="not_configured")
         except Unsent:
@@ -105,6 +100,14 @@ class WeChatNotices:
         if "errcode" not in answer:
             return Handover(outcome=Outcome.UNKNOWN, reason="unknown")
         return Handover(outcome=Outcome.SENT, message_id=str(answer.get("msgid") or ""))
+
+
+def _refused(error: WeChatError) -> Handover:
+    # The text names the field at fault; it holds neither openid nor content.
+    _log.warning("WeChat refused a message: %s %s", error.errcode, error.errmsg[:200])
+    if error.errcode in _LATER:
+        return Handover(outcome=Outcome.LATER, reason="busy")
+    return Handover(outcome=Outcome.REFUSED, reason=_REASONS.get(error.errcode, "refused"))
 
 
 class NoWeChatNotices:
