@@ -12,7 +12,7 @@ from domain.people import AccountState, Flag, Person
 from domain.permissions import GuestFunction, Permission, Role
 from domain.visibility import duty_scopes, member_scopes
 from handlers.channel import Channel, First
-from handlers.hall import HallView, hall_fields
+from handlers.hall import HallView
 from realtime.policy import Overflow, Policy
 
 _DAY = 24 * 3600.0
@@ -170,7 +170,7 @@ class MeetingScreenChannel(Channel):
         taken = await self.services.realtime.snapshot(
             f"{self.name}:{key}", lambda: console.shown(key)
         )
-        view = HallView(**hall_fields(*taken.state))
+        view = HallView(**HallView.fields(self.name, *taken.state))
         return First(view.model_dump_json().encode(), taken.position)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, StringConstraints
 
 from domain.hall.console import Tick
+from domain.hall.events import told_on
 from domain.hall.meeting import Meeting
 from domain.hall.state import Hall, Part, SceneName, Ticking
 from domain.permissions import Permission
@@ -116,18 +117,38 @@ class SpeakingView(PartView):
 class HallView(BaseModel):
     """The live state of a meeting; each part has a version of its own.
 
-    ``scene`` is null for participants, whose channel does not tell of it.
+    A part is null where the channel does not tell of it: the scene to participants, the queue and
+    the meeting's own state to screens. ``meeting_v`` is the ``v`` of ``mtg.state`` and
+    ``meeting.changed``; after the latter, fetch the title again.
     """
 
     meeting_id: str
     title: str
-    state: str
-    pointer: PointerView
-    countdown: CountdownView
+    state: str | None
+    meeting_v: int | None
+    pointer: PointerView | None
+    countdown: CountdownView | None
     scene: SceneView | None
-    quorum: QuorumView
-    speakers: SpeakersView
-    speaking: SpeakingView
+    quorum: QuorumView | None
+    speakers: SpeakersView | None
+    speaking: SpeakingView | None
+
+    @classmethod
+    def fields(cls, channel: str, meeting: Meeting, hall: Hall) -> dict[str, Any]:
+        """Answer what a view for a channel shows: what its events tell of, and no more."""
+        parts = {
+            name: part.shown() if told_on(name, channel) else None
+            for name, part in hall
+            if isinstance(part, Part)
+        }
+        told = channel != "mtgscreen"
+        return {
+            "meeting_id": meeting.id,
+            "title": meeting.title,
+            "state": meeting.state if told else None,
+            "meeting_v": meeting.v if told else None,
+            **parts,
+        }
 
 
 class StateView(SnapshotView, HallView):
@@ -138,12 +159,6 @@ class StateQuery(Draft):
     """``?channel=mtgstaff`` for the staff of the meeting."""
 
     channel: Literal["mtg", "mtgstaff"] = "mtg"
-
-
-def hall_fields(meeting: Meeting, hall: Hall) -> dict[str, Any]:
-    """Answer the live state of a meeting as ``HallView`` shows it."""
-    parts = {name: part.shown() for name, part in hall if isinstance(part, Part)}
-    return {"meeting_id": meeting.id, "title": meeting.title, "state": meeting.state, **parts}
 
 
 class StateHandler(ApiHandler):
@@ -163,9 +178,7 @@ class StateHandler(ApiHandler):
         taken = await self.services.realtime.snapshot(
             channel, lambda: console.state(meeting_id, staff=staff, by=self.user)
         )
-        fields = hall_fields(*taken.state)
-        if not staff:
-            fields["scene"] = None
+        fields = HallView.fields(query.channel, *taken.state)
         return StateView(channel=channel, position=PositionView.of(taken.position), **fields)
 
 

@@ -162,7 +162,7 @@ def parts(names: Mapping[str, str]) -> Reduce:
 
     def reduce(state: State, event: Mapping[str, Any]) -> State:
         name = names.get(event["type"])
-        if name is None or event["v"] <= state[name]["v"]:
+        if name is None or state[name] is None or event["v"] <= state[name]["v"]:
             return state
         part = {key: value for key, value in event.items() if key not in {"id", "type"}}
         return {**state, name: part}

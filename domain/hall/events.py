@@ -106,6 +106,11 @@ def event_of(name: str, part: Part) -> Event:
     return EVENTS[name](id=part.eid, **part.shown())
 
 
+def told_on(name: str, channel: str) -> bool:
+    """Tell whether a channel such as ``mtgscreen`` hears of a part; its views show no other."""
+    return f"{channel}:{{id}}" in EVENTS[name].channels
+
+
 def addresses(event: Event, meeting_id: str) -> list[str]:
     """Answer the channels on which an event of a meeting is announced."""
     return [pattern.replace("{id}", meeting_id) for pattern in event.channels]

@@ -23,6 +23,7 @@ class Meeting(BaseModel):
         session_id: The session (次会议) of the congress it belongs to, if any.
         committee_id: The committee that meets, if it is one; ``delegation_id`` alike.
         session_opens: First instant of the session it belongs to.
+        v: Version of the meeting itself.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -36,6 +37,7 @@ class Meeting(BaseModel):
     committee_id: str | None = None
     delegation_id: str | None = None
     session_opens: datetime | None = None
+    v: int = 0
 
     @property
     def scopes(self) -> frozenset[str]:

@@ -23,7 +23,7 @@ def member(number: int, **fields: Any):
     return person(ulid(800 + number), f"代表{number}", Role.DEPUTY, **fields)
 
 
-REDUCE = parts(
+_PARTS = parts(
     {
         "agenda.pointer": "pointer",
         "countdown": "countdown",
@@ -34,6 +34,15 @@ REDUCE = parts(
         "speech.now": "speaking",
     }
 )
+
+
+def REDUCE(state, event):
+    """The reducer of the live state: its parts, and the meeting's own state."""
+    if event["type"] not in {"mtg.state", "meeting.changed"}:
+        return _PARTS(state, event)
+    if event["v"] <= state["meeting_v"]:
+        return state
+    return {**state, "state": event["state"], "meeting_v": event["v"]}
 
 
 async def convene(
