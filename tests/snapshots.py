@@ -108,11 +108,10 @@ class Follower(centrifuge.SubscriptionEventHandler):
 
 
 async def announced(hub) -> None:
-    """Wait until everything that was kept has been announced."""
+    """Wait until everything that was kept has been announced; ``hub`` is whatever has ``db``."""
     outbox = hub.db["outbox"]
     async with asyncio.timeout(20):
         while await outbox.count({"state": "waiting"}, limit=1):
-            hub.hub.ground.outbox.written.set()
             await asyncio.sleep(0.005)
 
 
