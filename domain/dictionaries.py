@@ -146,7 +146,7 @@ class DictionaryService:
         """
         declared = self._editable(entry.dictionary, by)
         if declared.closed:
-            raise Forbidden("该字典的取值由程序固定，只能停用或改名")
+            raise Forbidden("该字典的取值由程序固定，只能改名或调整顺序")
         self._require_ahead(entry.valid_from, "valid_from")
         await self._check(entry)
         kept = entry.model_copy(update=self._stamp(by) | {"shipped": False, "v": 1})
@@ -161,11 +161,14 @@ class DictionaryService:
 
         Raises:
             NotFound: There is no such entry.
+            Forbidden: ``by`` may not, or a program knows the code and it cannot be retired.
             Invalid: The day is past, or before the first.
             Conflict: It is no longer at that version, or another has the label.
         """
-        self._editable(entry.dictionary, by)
+        declared = self._editable(entry.dictionary, by)
         current = await self._current(entry.dictionary, entry.code)
+        if declared.closed and entry.valid_to is not None:
+            raise Forbidden("该字典的取值由程序固定，只能改名或调整顺序")
         if entry.valid_to is not None and entry.valid_to != current.valid_to:
             self._require_ahead(entry.valid_to, "valid_to")
         changed = current.model_copy(

@@ -18,7 +18,7 @@ class Dictionary(NamedTuple):
         about: What it lists, as people read it.
         entries: What is shipped, in its order: codes with their labels, or codes that are labels.
         rule: Key of the rule that lists the entries instead; then only a rule change changes them.
-        closed: Whether programs know every code, so that none can be added.
+        closed: Whether programs know every code, so that none can be added or retired.
     """
 
     about: str

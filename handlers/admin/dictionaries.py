@@ -72,7 +72,10 @@ class KeptEntryView(EntryView):
 
 
 class KeptDictionaryView(BaseModel):
-    """One list as administrators see it; ``closed``: programs know the codes, none can be added."""
+    """One list as administrators see it.
+
+    ``closed``: programs know the codes, which can be renamed and moved only.
+    """
 
     key: str
     about: str

@@ -169,6 +169,11 @@ async def test_bad_entries_are_refused(lists):
             reason="x",
             by=YIN,
         )
+    sick, *_ = await lists.entries("leave.kind")
+    renamed = await lists.change(sick.model_copy(update={"label": "病休"}), reason="改名", by=YIN)
+    assert renamed.label == "病休"
+    with pytest.raises(Forbidden):
+        await lists.change(renamed.model_copy(update={"valid_to": TODAY}), reason="停用", by=YIN)
     with pytest.raises(NotFound):
         await lists.change(entry("没有"), reason="x", by=YIN)
     auditor = Person(id="feng", name="冯砚秋", grants=(Grant(role=Role.AUDITOR),))
