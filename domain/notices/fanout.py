@@ -33,7 +33,7 @@ from domain.rules import RuleTable
 
 _log = logging.getLogger(__name__)
 
-CLAIM = 30.0
+CLAIM = 10.0
 """Seconds after which an errand that nobody carries on is anybody's."""
 
 _IDLE = 1.0

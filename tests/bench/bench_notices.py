@@ -241,7 +241,7 @@ async def populate(hub: Cluster, count: int) -> tuple[list[str], list[str]]:
     """Enrol deputies and two administrators, and answer the login tokens of both."""
     async with AsyncExitStack() as stack:
         ground = await lay(hub.settings, stack, join=True)
-        services = build(ground, reach(hub.settings, stack, clock=ground.clock))
+        services = build(ground, reach(ground, stack))
         stack.callback(services.identity.hasher.close)
         now = system_clock()
         people = [new_ulid() for _ in range(count)]

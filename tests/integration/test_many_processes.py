@@ -88,6 +88,16 @@ class House:
         )
         return Caller(self.hub.url, self.client, opened.token)
 
+    async def settle(self, count):
+        """Put many deputies on the roster at once, with accounts and nothing else."""
+        ids, now = [self.ground.new_id() for _ in range(count)], self.ground.clock()
+        cards = [Card(id=it, name="某代表", kind=Kind.DEPUTY) for it in ids]
+        await PeopleStore(self.ground.db).add_many(cards)
+        about = {"created_at": now, "created_by": "system", "updated_at": now, "updated_by": "x"}
+        await AccountStore(self.ground.db).add_many(
+            [Account(id=it, state=AccountState.ACTIVE, **about) for it in ids]
+        )
+
     async def token(self, caller):
         """Answer a connection token, issued by whichever process is asked."""
         return (await caller.call("POST", "/api/v1/realtime/token")).json["token"]
@@ -525,6 +535,49 @@ async def test_sigterm_sends_everybody_away_loses_nothing_and_leaves_nobody_behi
         for ear in ears:
             assert gapless(ear.offsets)
             assert set(acknowledged) <= set(ear.offsets)
+
+
+async def test_a_notice_is_told_to_the_end_though_all_who_were_telling_it_are_killed(house):
+    """Between write and announce, and in the midst of it: nothing is lost, nothing comes twice."""
+    readers = [await house.enrol() for _ in range(4)]
+    await house.settle(2_500)
+    _, admin = await house.enrol(role=Role.ADMIN)
+    notices = house.ground.db["notice"]
+    async with AsyncExitStack() as stack:
+        ears = []
+        for _, caller in readers:
+            network = await stack.enter_async_context(Network(house.hub))
+            token = await house.token(caller)
+            ears.append(await stack.enter_async_context(listening(network, token)))
+        body = {
+            "kind": "会议通知", "title": "分组会议改在 3 号厅", "body": "<p>请移步。</p>",
+            "audience": {"all": True},
+        }  # fmt: skip
+        posted = await admin.call("POST", "/api/v1/notices", body)
+        assert posted.status == 201, posted.body
+        notice = posted.json
+        while (row := await notices.find_one({"_id": notice["id"]}))["fan"]["claim"] == 0:
+            pass
+        for worker in house.hub.workers:
+            house.hub.fell(worker, signal.SIGKILL)
+        assert "due" in row["fan"]
+        while "due" in (row := await notices.find_one({"_id": notice["id"]}))["fan"]:
+            await asyncio.sleep(0.2)
+        assert row["fan"]["claim"] == 2  # somebody else went on from where it stood
+        receipts = await house.ground.db["receipt"].count({"n": notice["id"]})
+        assert receipts == notice["recipients"] >= 2_504
+        await until(lambda: all(mine(ear, notice["id"]) for ear in ears))
+        for ear in ears:
+            heard = mine(ear, notice["id"])
+            assert {it["id"] for it in heard} == {notice["id"]}
+            assert len(heard) <= 2  # the batch in which it stopped may be told again, as itself
+        await until(lambda: house.hub.complete)
+
+
+def mine(ear, notice_id):
+    """What somebody's private channel told them of one notice."""
+    news = [it for it in ear.own if it["type"] == "notice.new"]
+    return [it for it in news if it["notice_id"] == notice_id]
 
 
 def test_the_log_of_a_night_like_that_has_no_stack_in_it(running):
