@@ -16,10 +16,11 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
+from realtime.metrics import Spread
 from realtime.wire import WireSocket, send_to_all
 
 logger = logging.getLogger(__name__)
@@ -67,13 +68,23 @@ class Item(NamedTuple):
     kind: str = ""
 
 
+_SECONDS: Final = (0.0001, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_MESSAGES: Final = (1, 2, 4, 8, 16, 32, 64, 128)
+
+
 @dataclass(slots=True)
 class Tally:
-    """What one process has sent since it started; a delivery may carry several messages."""
+    """What one process has sent since it started; a delivery may carry several messages.
 
-    messages: int = 0
+    Attributes:
+        seconds: From a fan-out's first send to its last, in between the loop's other work.
+        batch: Messages that one fan-out joins in one send.
+    """
+
     fanouts: int = 0
     deliveries: int = 0
+    seconds: Spread = field(default_factory=lambda: Spread(_SECONDS))
+    batch: Spread = field(default_factory=lambda: Spread(_MESSAGES))
 
 
 class Turns:
@@ -266,6 +277,8 @@ class Audience(Generic[Member]):
             self._waiting = 0
             for group in self._groups.values():
                 self._runs.extend(group.take())
+            if self._runs:
+                self._turns.tally.batch.add(max(len(run.items) for run in self._runs))
         sent = 0
         while self._runs and sent < most:
             run = self._runs[0]
@@ -300,6 +313,7 @@ class Audience(Generic[Member]):
 
     def _finish(self) -> None:
         now = self._turns.loop.time()
+        self._turns.tally.seconds.add(now - self._began)
         self._due_at = now + min(self._pace * (now - self._began), _LONGEST_WAIT)
         self._left = None
         self._stage = _Stage.IDLE

@@ -98,6 +98,11 @@ class Connection:
         """Commands that wait for their turn; a transport stops reading while there are many."""
         return len(self._inbox)
 
+    @property
+    def queued(self) -> int:
+        """Bytes that wait for this client: here, and in the transport."""
+        return self.transport.pending + (self._outbox.size if self._outbox else 0)
+
     # ── What comes in ────────────────────────────────────────────────────────────────────────
 
     def receive(self, payload: bytes) -> None:

@@ -2,8 +2,32 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+
+class Spread:
+    """How values are spread over buckets. A value costs one search in a short list.
+
+    Attributes:
+        edges: Upper bounds of the buckets; above the last there is one more.
+        counts: Values in each bucket, not added up.
+        sum: All values added up.
+    """
+
+    __slots__ = ("counts", "edges", "sum")
+
+    def __init__(self, edges: Sequence[float]) -> None:
+        self.edges = tuple(edges)
+        self.counts = [0] * (len(self.edges) + 1)
+        self.sum = 0.0
+
+    def add(self, value: float) -> None:
+        """Count one value."""
+        self.counts[bisect_left(self.edges, value)] += 1
+        self.sum += value
 
 
 @dataclass(slots=True)

@@ -16,12 +16,14 @@ from prometheus_client.core import (
     CounterMetricFamily,
     GaugeHistogramMetricFamily,
     GaugeMetricFamily,
+    HistogramMetricFamily,
     Metric,
 )
 from prometheus_client.registry import Collector
 
 from domain.errors import UpstreamDown
 from realtime.hub import Hub
+from realtime.metrics import Spread
 from storage.outbox import Outbox
 from storage.streams import RedisBroker
 
@@ -49,6 +51,14 @@ class HubCollector(Collector):
         # Messages delivered, over these: how many messages left in one write.
         yield _count("writes", "Writes to listeners.", fanout.tally.deliveries)
         yield _count("fanouts", "Fan-outs.", fanout.tally.fanouts)
+        yield _spread(
+            "hub_realtime_fanout_seconds",
+            "From a fan-out's first send to its last.",
+            fanout.tally.seconds,
+        )
+        yield _spread(
+            "hub_realtime_batch_messages", "Messages joined in one send.", fanout.tally.batch
+        )
         yield _by("closes", "Connections that ended, by code.", "code", counted.closes)
         outcomes = {"recovered": counted.recovered, "failed": counted.unrecovered}
         yield _by("recoveries", "Clients that came back.", "outcome", outcomes)
@@ -67,9 +77,17 @@ class HubCollector(Collector):
                 "What the last word to ourselves took.",
                 hub.broker.round_trip,
             )
+            yield _spread(
+                "hub_redis_pipeline_seconds",
+                "From the first byte of what one turn of the loop asks to the last answer.",
+                hub.broker.round_trips,
+            )
+            yield GaugeMetricFamily(
+                "hub_redis_waiting", "Commands not sent to Redis yet.", hub.broker.waiting
+            )
 
     def _queues(self) -> Metric:
-        waiting = [each.transport.pending for each in tuple(self._hub.connections.values())]
+        waiting = [each.queued for each in tuple(self._hub.connections.values())]
         counts = [0] * (len(_QUEUES) + 1)
         for size in waiting:
             counts[bisect_left(_QUEUES, size)] += 1
@@ -125,6 +143,12 @@ class OutboxGauges:
 
 def _count(name: str, what: str, value: float) -> Metric:
     return CounterMetricFamily(f"hub_realtime_{name}", what, value)
+
+
+def _spread(name: str, what: str, spread: Spread) -> Metric:
+    edges = [*(str(float(edge)) for edge in spread.edges), "+Inf"]
+    buckets = list(zip(edges, accumulate(spread.counts), strict=True))
+    return HistogramMetricFamily(name, what, buckets=buckets, sum_value=spread.sum)
 
 
 def _by(name: str, what: str, label: str, values: Mapping[str, int] | Mapping[int, int]) -> Metric:

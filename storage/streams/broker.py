@@ -38,6 +38,7 @@ from realtime.broker import (
     Published,
     Retention,
 )
+from realtime.metrics import Spread
 from storage.streams.commands import Commands, Script
 from storage.streams.payload import (
     pack_control,
@@ -142,6 +143,16 @@ class RedisBroker:
         """
         recent = time.monotonic() - self._probed_at < _PROBES_MISSED * self._probe_every
         return recent and self._subscriber.listening
+
+    @property
+    def round_trips(self) -> Spread:
+        """Answer how long Redis takes for what is asked in one turn of the loop, in seconds."""
+        return self._commands.round_trips
+
+    @property
+    def waiting(self) -> int:
+        """Answer how many commands have not been sent yet."""
+        return self._commands.waiting
 
     @property
     def probe_age(self) -> float:

@@ -8,6 +8,7 @@ for it to come back, and nothing is repeated behind the caller's back.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
 from importlib.resources import files
@@ -29,12 +30,15 @@ from redis.exceptions import (
 )
 
 from realtime.broker import BrokerDown, BrokerRefused
+from realtime.metrics import Spread
 
 _AT_ONCE = 200
 """Commands in one pipeline: enough to fill a packet, few enough not to hold Redis up."""
 _WAITING = 20_000
 """Commands that may wait; more than this means that Redis cannot keep up."""
 
+
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0)
 
 _PASSING = (
     AskError, AuthenticationError, ClusterDownError, MasterDownError, NoPermissionError,
@@ -62,6 +66,13 @@ class Commands:
         self._waiting: deque[tuple[tuple[Any, ...], asyncio.Future[Any]]] = deque()
         self._wake = asyncio.Event()
         self._closed = False
+        self.round_trips = Spread(_SECONDS)
+        """Seconds from a pipeline's first byte to its last answer."""
+
+    @property
+    def waiting(self) -> int:
+        """Commands that have not been sent yet."""
+        return len(self._waiting)
 
     async def load(self) -> None:
         """Teach Redis the scripts.
@@ -132,8 +143,10 @@ class Commands:
             pipeline = self._redis.pipeline(transaction=False)
             for command, _ in batch:
                 pipeline.execute_command(*command)
+            began = time.monotonic()
             async with asyncio.timeout(self._timeout):
                 answers = await pipeline.execute(raise_on_error=False)
+            self.round_trips.add(time.monotonic() - began)
         except (RedisError, OSError, TimeoutError) as error:
             for _, future in batch:
                 _fail(future, BrokerDown("Redis cannot be reached"), cause=error)
