@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 from tornado.testing import bind_unused_port
 
+from realtime.broker import ClientInfo
 from server.assembly import assemble
 from server.config import Realtime
 from server.lifecycle import serve
@@ -75,6 +76,24 @@ async def test_processes_channels_and_who_can_be_seen_and_a_person_sent_away(ope
         assert (status, person_id in out) == (0, True)
         async with asyncio.timeout(30):
             assert (await ear.disconnected).code == 4504
+
+
+async def test_who_is_on_a_channel_that_knows_it_can_be_listed(open_hub):
+    broker = open_hub.hub.realtime.hub.broker
+    for number, user in enumerate(("p2", "p1", "p1")):
+        # As any process of the hub says it of its own connections.
+        await broker.add_presence("room:r1", ClientInfo(user, f"client-{number}"), ttl=600)
+    status, out, err = await run(open_hub.url, "channels", "room:r1", "--who")
+    assert status == 0, err
+    rows = [line.split()[1::2] for line in out.splitlines() if "client-" in line]
+    assert rows == [["client-1", "p1"], ["client-2", "p1"], ["client-0", "p2"]]
+
+
+async def test_who_is_on_a_channel_that_does_not_know_it_or_is_not_there_is_a_sentence(open_hub):
+    status, out, err = await run(open_hub.url, "channels", "news", "--who")
+    assert (status, out, err) == (1, "", "the hub refuses: not available\n")
+    status, out, err = await run(open_hub.url, "channels", "nowhere:1", "--who")
+    assert (status, out, err) == (1, "", "the hub refuses: unknown channel\n")
 
 
 @pytest.mark.parametrize(
