@@ -77,6 +77,7 @@ _ROWS: tuple[tuple[str, Value, Unit, str, str], ...] = (
     ("npcsc.docs.draft", 20, _D, _STANDING.format(23), "专项工作报告初稿送专委会"),
     ("npcsc.docs.final", 10, _D, _STANDING.format(23), "专项工作报告修改稿送常委会"),
     ("npcsc.opinion", 3, _M, _STANDING.format("16、26"), "审议意见办理并报告"),
+    ("npcsc.opinion.remind", ("30", "7", "1"), Unit.CHOICES, _PRACTICE, "到期前提醒的天数"),
     ("npcsc.cycle", 2, _M, _ORGANIC.format(51), "至少每隔此时间举行一次"),
     ("quorum.npc", "2/3", _F, _CONGRESS.format("2、6、13"), "全体代表，不少于此比例出席"),
     ("majority.npc", "1/2", _F, _ORGANIC.format("14、25"), "须超过全体代表的此比例"),

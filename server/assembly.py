@@ -207,7 +207,9 @@ def build(
     )
     device_tokens = build_device_tokens(ground)
     leave = build_leave(ground)
-    todo = TodoService((house.profile, house.consents, house.erasure, notices.reading, leave))
+    todo = TodoService(
+        (house.profile, house.consents, house.erasure, notices.reading, leave, meetings.opinions)
+    )
     hall = build_hall(ground, rules)
     return Services(
         administration=administration,

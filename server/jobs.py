@@ -77,6 +77,7 @@ def rows(services: Services) -> tuple[Job, ...]:
         Job(
             name="notices.escalate", every=second, run=services.ladder.climb.sweep, everywhere=True
         ),
+        Job(name="opinions.remind", every=minute, run=services.meetings.opinion_clock.remind),
         Job(name="profile.apply", every=minute, run=house.profile.resume),
         Job(name="quorum.count", every=second, run=services.hall.quorum.flush, everywhere=True),
         Job(name="quorum.sweep", every=5 * second, run=services.hall.quorum.sweep),

@@ -6,6 +6,8 @@ from domain.deadlines import Deadlines
 from domain.meetings.agenda import AgendaService
 from domain.meetings.desk import MeetingDesk
 from domain.meetings.notice_rules import NoticeRules
+from domain.meetings.opinion_clock import OpinionClock
+from domain.meetings.opinion_desk import OpinionParts, OpinionService
 from domain.meetings.paper_desk import PaperService
 from domain.meetings.participants import ParticipantService
 from domain.meetings.passes import PassService
@@ -18,6 +20,7 @@ from storage.files import FileStore
 from storage.grants import GrantStore
 from storage.meetings.agenda import AgendaStore, ResultStore
 from storage.meetings.meetings import MeetingStore
+from storage.meetings.opinions import OpinionStore
 from storage.meetings.participants import ParticipantStore
 from storage.meetings.sign_ups import SignUpStore
 from storage.organisation import OrganisationStore
@@ -40,9 +43,18 @@ def build_meetings(
         bus=bus, audit=audit, clock=clock, new_id=new_id,
     )  # fmt: skip
     desk.at_the_end.append(passes)
+    opinions = OpinionStore(db)
+    timer = OpinionClock(
+        opinions, rules, deadlines, bus=bus, audit=audit, clock=clock, new_id=new_id
+    )
     return MeetingServices(
         agenda=agenda,
         desk=desk,
+        opinion_clock=timer,
+        opinions=OpinionService(
+            opinions, OpinionParts(meetings, items, house, participants), timer,
+            audit=audit, clock=clock, new_id=new_id,
+        ),
         papers=PaperService(
             items, agenda, participants, files, bus=bus, clock=clock, new_id=new_id
         ),

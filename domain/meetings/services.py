@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from domain.meetings.agenda import AgendaService
 from domain.meetings.desk import MeetingDesk
+from domain.meetings.opinion_clock import OpinionClock
+from domain.meetings.opinion_desk import OpinionService
 from domain.meetings.paper_desk import PaperService
 from domain.meetings.participants import ParticipantService
 from domain.meetings.results import ResultService
@@ -18,6 +20,8 @@ class MeetingServices:
 
     agenda: AgendaService
     desk: MeetingDesk
+    opinion_clock: OpinionClock
+    opinions: OpinionService
     papers: PaperService
     participants: ParticipantService
     results: ResultService

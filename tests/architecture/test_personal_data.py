@@ -48,6 +48,7 @@ OF_NOBODY = {
     "notice_batch": "ids on their way into ``receipt``, gone after a month by an expiring index",
     "notice_chain": "one instant",
     "notice_template": "texts; ``created_by`` is an act of office",
+    "opinion": "acts of office of a meeting and a unit",
     "org": "a part of the house",
     "outbox": "on its way to the person's own channel, and gone when it arrived",
     "roster_import": "counts of an import; ``by`` is an act of office",
