@@ -363,6 +363,44 @@ export interface Now {
   readonly now: string;
 }
 
+/** An opinion must be reported on soon. */
+export interface OpinionDue {
+  readonly id: string;
+  readonly type: 'opinion.due';
+  readonly v: number;
+  readonly at: string;
+  readonly meeting_id: string;
+  readonly opinion_id: string;
+  readonly due: string;
+  readonly days_left: number;
+}
+
+/** An opinion took a step. */
+export interface OpinionMoved {
+  readonly id: string;
+  readonly type: 'opinion.state';
+  readonly v: number;
+  readonly at: string;
+  readonly meeting_id: string;
+  readonly opinion_id: string;
+  readonly state: OpinionState;
+}
+
+/** An opinion was not reported on in time. */
+export interface OpinionOverdue {
+  readonly id: string;
+  readonly type: 'opinion.overdue';
+  readonly v: number;
+  readonly at: string;
+  readonly meeting_id: string;
+  readonly opinion_id: string;
+  readonly org_id: string;
+  readonly due: string;
+}
+
+/** States of an opinion, PRODUCT.md F05. */
+export type OpinionState = 'collected' | 'sent' | 'handling' | 'reported' | 'reviewed';
+
 /** What was declared. */
 export type Outcome = 'passed' | 'failed' | 'shelved';
 
@@ -621,7 +659,7 @@ export interface ChannelEvents {
   /** 一次会议的全体参加人员。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
   mtg: AgendaChanged | AgendaPointer | CountdownChanged | PaperAdded | ResultDeclared | MeetingChanged | MeetingMoved | NoticeLive | NoticeRecalled | QuorumChanged | QuorumCounted | SeatChanged | SpeakingChanged | QueueChanged;
   /** 一次会议的会务人员。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
-  mtgstaff: AbsenceAlert | AgendaChanged | AgendaPointer | AttendanceMarked | CountdownChanged | DeviceState | PaperAdded | ResultDeclared | LeaveDecided | LeaveRequest | MeetingChanged | MeetingMoved | QuorumChanged | QuorumCounted | ReceiptCounted | SceneChanged | SeatChanged | SpeakingChanged | QueueChanged;
+  mtgstaff: AbsenceAlert | AgendaChanged | AgendaPointer | AttendanceMarked | CountdownChanged | DeviceState | PaperAdded | ResultDeclared | LeaveDecided | LeaveRequest | MeetingChanged | MeetingMoved | OpinionDue | OpinionOverdue | OpinionMoved | QuorumChanged | QuorumCounted | ReceiptCounted | SceneChanged | SeatChanged | SpeakingChanged | QueueChanged;
   /** 一次会议的会场屏幕；订阅的应答带有当前状态。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
   mtgscreen: AgendaPointer | CountdownChanged | ResultDeclared | QuorumChanged | QuorumCounted | SceneChanged | SpeakingChanged;
   /** 互动专区的一个房间。断线可补齐（保留 10000 条 / 24 小时）；可查看在线人员；跟不上时退订后续传。 */
@@ -629,7 +667,7 @@ export interface ChannelEvents {
   /** 一个房间的主持人。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
   roommod: never;
   /** 一个承办单位的待办。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
-  queue: never;
+  queue: OpinionDue | OpinionOverdue | OpinionMoved;
   /** 议案建议工作台。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
   desk: never;
   /** 一场直播的观众。跟不上时跳过。 */
@@ -639,7 +677,7 @@ export interface ChannelEvents {
   /** 系统通知：维护、刷新、功能开关。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
   sys: FlagChanged;
   /** 统计指标。只保留最新。 */
-  dash: GlassMoved | ListExported;
+  dash: GlassMoved | ListExported | OpinionOverdue;
   /** 运行状态、告警、巡检。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
   ops: AuthBurst | ScrapingAlarm;
 }
