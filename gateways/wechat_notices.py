@@ -155,7 +155,7 @@ def fitted(name: str, value: str | datetime) -> str:
             plain = unicodedata.normalize("NFKC", text)
             return "".join(c for c in plain if 32 < ord(c) < 127)[:32] or "-"
         case "number":
-            return "".join(c for c in text if c.isdigit())[:32] or "0"
+            return "".join(c for c in text if c in "0123456789")[:32] or "0"
     return _cut(text, 20) or "通知"
 
 

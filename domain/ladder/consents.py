@@ -24,7 +24,7 @@ from domain.ports import Vault
 SAME = timedelta(minutes=1)
 """Reports from page and event within this time are about one answer."""
 
-_RESULTS = timedelta(days=1)
+_RESULTS = timedelta(hours=1)
 """How long after a message WeChat may report on it."""
 
 

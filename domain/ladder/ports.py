@@ -173,7 +173,10 @@ class LadderStore(Protocol):
     ) -> str | None:
         """Keep what WeChat reports of a message; answer the id of the notice it was about.
 
-        A message without an id of ours is the oldest one since then without a result.
+        WeChat gives subscription messages no id when it takes them. A report with an id that we do
+        not know is therefore about the message that is just leaving, or else the newest since then
+        without a result; where sending had ended unknown, a success makes it known. Hearing the
+        same report again changes nothing.
         """
 
     async def to_call(self, delegations: frozenset[str] | None, limit: int) -> Sequence[Receipt]:

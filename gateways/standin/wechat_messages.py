@@ -15,6 +15,7 @@ import re
 import secrets
 from collections import Counter, deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -23,6 +24,7 @@ from xml.sax.saxutils import escape
 
 import orjson
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+from tornado.iostream import StreamClosedError
 from tornado.web import RequestHandler
 from wechatpy.crypto import WeChatCrypto
 
@@ -36,7 +38,7 @@ _DATE = r"\d{4}(年\d{1,2}月\d{1,2}日|-\d{1,2}-\d{1,2})"
 # https://developers.weixin.qq.com/doc/service/api/notify/notify/api_sendnewsubscribemsg.html
 _FITS: Mapping[str, re.Pattern[str]] = {
     "thing": re.compile(r"[^\r\n]{1,20}"),
-    "number": re.compile(r"(?=.{1,32}$)\d+(\.\d+)?"),
+    "number": re.compile(r"(?=.{1,32}$)[0-9]+(\.[0-9]+)?"),
     "letter": re.compile(r"[A-Za-z]{1,32}"),
     "symbol": re.compile(r"[^\w\s]{1,5}"),
     "character_string": re.compile(r"[!-~]{1,32}"),
@@ -272,7 +274,9 @@ class _Send(RequestHandler):
         # Only template messages are answered with an id.
         more = {"msgid": int(message.message_id)} if self.card else {}
         self.reply({"errcode": 0, "errmsg": "ok", **more})
-        await self.finish()
+        # Whoever does not wait for the answer hears what became of it all the same.
+        with suppress(StreamClosedError):
+            await self.finish()
         await messages.report(message, card=self.card)
 
     def reply(self, body: dict[str, Any]) -> None:

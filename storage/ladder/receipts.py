@@ -63,7 +63,8 @@ class LadderStore:
         new: Document = {"rung": settled.rung.value, "at": settled.at}
         if settled.sent is not None:
             new[f"{settled.sent.value}_at"] = settled.at
-            new[f"{settled.sent.value}_id"] = settled.message_id
+            if settled.message_id:
+                new[f"{settled.sent.value}_id"] = settled.message_id
         new |= {f"{rung.value}_why": why for rung, why in settled.why.items()}
         if settled.failed:
             new["failed"] = settled.failed
@@ -90,16 +91,33 @@ class LadderStore:
         self, person_id: str, *, message_id: str, result: str, since: datetime, at: datetime
     ) -> str | None:
         """Keep what WeChat reports of a message; answer the id of the notice it was about."""
+        if not message_id or await self._receipts.count(
+            {"p": person_id, "wx_id": message_id, "wx_result": {"$ne": None}}, limit=1
+        ):
+            return None
         whose: Document = {"p": person_id, "wx_result": None}
-        set_: Document = {"$set": {"wx_result": result, "at": at}}
-        row = await self._receipts.find_one_and_update({**whose, "wx_id": message_id}, set_)
-        if row is None:
-            row = await self._receipts.find_one_and_update(
-                {**whose, "wx_id": "", "wx_at": {"$gte": since}},
-                {"$set": {**set_["$set"], "wx_id": message_id}},
-                sort=[("wx_at", 1)],
+        candidates: tuple[Document, ...] = (
+            {"wx_id": message_id},
+            {"wx_id": None, "sending": Rung.WX.value},
+            {"wx_id": None, "wx_at": {"$gte": since}},
+            {"wx_id": None, "wx_why": _UNKNOWN, "at": {"$gte": since}},
+        )
+        change: Document = {"$set": {"wx_result": result, "wx_id": message_id, "at": at}}
+        for which in candidates:
+            newest = [("wx_at", -1), ("_id", -1)]
+            row = await self._receipts.find_one_and_update({**whose, **which}, change, sort=newest)
+            if row is not None:
+                await self._known(row, success=result == "success", at=at)
+                return str(row["n"])
+        return None
+
+    async def _known(self, row: Document, *, success: bool, at: datetime) -> None:
+        """Set right what was unknown when WeChat did not answer."""
+        if success and row.get("wx_why") == _UNKNOWN:
+            await self._receipts.update_one(
+                {"_id": row["_id"], "wx_why": _UNKNOWN},
+                {"$set": {"wx_at": at}, "$unset": {"wx_why": "", "failed": ""}},
             )
-        return None if row is None else str(row["n"])
 
     async def to_call(self, delegations: frozenset[str] | None, limit: int) -> Sequence[Receipt]:
         """Answer receipts on the call list (of all delegations if ``None``), oldest first."""
@@ -168,6 +186,7 @@ class LadderStore:
 
 
 _WAYS = ("wx", "sms", "call")
+_UNKNOWN = "unknown"
 
 
 def _held(claim: Claim) -> Document:
