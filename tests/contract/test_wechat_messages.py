@@ -23,8 +23,12 @@ from gateways.wechat_notices import NoWeChatNotices, Template, WeChatNotices, fi
 
 NOW = datetime(2026, 1, 20, 0, 30, tzinfo=UTC)
 FIELDS = {
-    "title": "thing1", "kind": "phrase2", "time": "time3", "priority": "phrase4", "count": "number5",
-}  # fmt: skip
+    "title": "thing1",
+    "kind": "phrase2",
+    "time": "time3",
+    "priority": "phrase4",
+    "count": "number5",
+}
 MESSAGE = Message(
     id="n1",
     title="分组会议改在 3 号厅",
