@@ -119,7 +119,10 @@ class Desk:
         require_reach(by, content.priority, homes, whole=whole)
         kinds = await self.rules.choices("notice.review.kinds")
         second = (whole and content.priority is Priority.URGENT) or content.kind.value in kinds
-        return Reached(recipients, whole, second, frozenset().union(*homes.values()))
+        # Whose staff look after it. That somebody is named makes it nobody's but the author's: the
+        # liaison need not know what an administrator writes to one deputy.
+        around = [home for part, home in homes.items() if not part.startswith("user:")]
+        return Reached(recipients, whole, second, frozenset().union(*around))
 
     async def recipients(self, audience: Audience) -> Sequence[Recipient]:
         """Answer whom an audience names now.

@@ -96,6 +96,9 @@ MAP: Mapping[Act, tuple[frozenset[State], State]] = {
 }
 """From where each act leads where; a draft needs ``APPROVED`` first where two persons decide."""
 
+OWN = frozenset({_S.DRAFT, _S.REJECTED})
+"""States in which it is its author's alone."""
+
 OUT = frozenset({_S.PUBLISHED, _S.SUPERSEDED, _S.RECALLED, _S.EXPIRED})
 """States in which it has reached its readers."""
 

@@ -80,13 +80,18 @@ class NoticeStore(Protocol):
     async def desk(
         self,
         *,
-        author: str | None,
+        author: str,
         scopes: frozenset[str] | None,
+        urgent: bool,
         state: State | None,
         after: str,
         limit: int,
     ) -> Sequence[Notice]:
-        """Answer notices by an author or in some scopes (both ``None``: all), newest first."""
+        """Answer notices by an author or in some scopes (``None``: all), newest first.
+
+        ``urgent`` adds what is 紧急 and needs a second person. Of others' notices none that is
+        their author's alone.
+        """
 
     async def lineage(self, lineage: str) -> Sequence[Notice]:
         """Answer every version, oldest first."""

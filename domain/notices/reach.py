@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from domain.errors import Forbidden
-from domain.notices.notice import Notice, Priority
+from domain.notices.notice import OWN, Notice, Priority
 from domain.people import Person
 from domain.permissions import Permission, Reach
 
@@ -43,7 +43,7 @@ def require_reach(person: Person, priority: Priority, homes: Homes, *, whole: bo
 
 def covers(person: Person, notice: Notice, homes: Homes) -> bool:
     """Tell whether a person may act on a notice: their own, or one to those they work for."""
-    if notice.second and _everywhere(person, Permission.NOTICE_PUBLISH_URGENT):
+    if _shares(person, notice):
         return True
     if not person.may(Permission.NOTICE_PUBLISH):
         return False
@@ -51,12 +51,13 @@ def covers(person: Person, notice: Notice, homes: Homes) -> bool:
 
 
 def sees(person: Person, notice: Notice) -> bool:
-    """Tell whether a person may look at a notice as those do who made it, drafts included."""
+    """Tell whether a person may look at a notice as its makers do; a draft is its author's."""
     if notice.author_id == person.id:
         return True
+    if notice.state in OWN:
+        return False
     wide, scopes = sight(person)
-    urgent = notice.second and _everywhere(person, Permission.NOTICE_PUBLISH_URGENT)
-    return wide or urgent or not scopes.isdisjoint(notice.scopes)
+    return wide or _shares(person, notice) or not scopes.isdisjoint(notice.scopes)
 
 
 def sight(person: Person) -> tuple[bool, frozenset[str]]:
@@ -88,6 +89,15 @@ def names_shown(person: Person, notice: Notice) -> frozenset[str] | None:
     if not delegations:
         raise Forbidden(detail={"permission": Permission.RECEIPT_READ.value})
     return frozenset(delegations)
+
+
+def urgent_to_all(person: Person) -> bool:
+    """Tell whether a person may publish 紧急 to all, and so approves what others publish."""
+    return _everywhere(person, Permission.NOTICE_PUBLISH_URGENT)
+
+
+def _shares(person: Person, notice: Notice) -> bool:
+    return notice.second and notice.priority is Priority.URGENT and urgent_to_all(person)
 
 
 def _outside(person: Person, permission: Permission, homes: Homes) -> set[str]:

@@ -10,7 +10,7 @@ from domain.errors import Gone, NotFound
 from domain.notices.desk import Desk
 from domain.notices.notice import OUT, Mode, Notice, State
 from domain.notices.ports import ReceiptStore
-from domain.notices.reach import sees, sight
+from domain.notices.reach import sees, sight, urgent_to_all
 from domain.notices.receipt import Receipt, receipt_id
 from domain.people import Person
 from domain.permissions import Permission
@@ -84,8 +84,9 @@ class Reading:
             by.require(Permission.NOTICE_PUBLISH)
         wide, scopes = sight(by)
         return await self._desk.store.desk(
-            author=None if wide else by.id,
+            author=by.id,
             scopes=None if wide else scopes,
+            urgent=urgent_to_all(by),
             state=state,
             after=after,
             limit=limit,

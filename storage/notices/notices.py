@@ -24,7 +24,7 @@ from typing import Any
 from domain.clock import Clock
 from domain.errors import Conflict
 from domain.notices.audience import Recipient
-from domain.notices.notice import Notice, State
+from domain.notices.notice import OWN, Notice, Priority, State
 from domain.notices.ports import Errand, Work
 from storage.client import Database, Document, Duplicate
 
@@ -132,21 +132,24 @@ class NoticeStore:
     async def desk(
         self,
         *,
-        author: str | None,
+        author: str,
         scopes: frozenset[str] | None,
+        urgent: bool,
         state: State | None,
         after: str,
         limit: int,
     ) -> Sequence[Notice]:
-        """Answer notices by an author or in some scopes (both ``None``: all), newest first."""
-        query: dict[str, Any] = {}
-        mine: list[dict[str, Any]] = []
-        if author is not None:
-            mine.append({"author_id": author})
-        if scopes:
-            mine.append({"scopes": {"$in": sorted(scopes)}})
-        if mine:
-            query = mine[0] if len(mine) == 1 else {"$or": mine}
+        """Answer notices by an author or in some scopes (``None``: all), newest first."""
+        others: dict[str, Any] = {"state": {"$nin": sorted(state.value for state in OWN)}}
+        either: list[dict[str, Any]] = [{"author_id": author}]
+        if scopes is None:
+            either.append(others)
+        else:
+            either.append({**others, "scopes": {"$in": sorted(scopes)}})
+            if urgent:
+                second = {"second": True, "priority": Priority.URGENT.value}
+                either.append({**others, **second})
+        query: dict[str, Any] = {"$or": either}
         if state is not None:
             query["state"] = state.value
         if after:

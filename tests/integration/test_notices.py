@@ -468,6 +468,32 @@ async def test_readers_may_open_what_is_attached_and_others_may_not(house):
     assert (await reader.call("GET", file)).status == 404
 
 
+@pytest.mark.parametrize("who", [bai, xi, zhuo, yin, qi, feng], ids=lambda it: it.name)
+async def test_the_desk_lists_exactly_what_can_be_opened(house, who):
+    await meeting(house, WEN, CEN)
+    made = []
+    for author, audience in (
+        (bai, {"delegations": ["pudong"]}),
+        (xi, {"committees": ["shehui"]}),
+        (zhuo, {"meetings": ["m1"]}),
+        (yin, {"delegations": ["pudong", "chongming"]}),
+        (yin, {"people": [WEN]}),
+        (yin, {"all": True}),
+    ):
+        caller = await house.sign_in(author)
+        kinds = ({}, {"action": "draft"}, {"kind": "公告"})
+        made += [(await post(caller, audience=audience, **more))["id"] for more in kinds]
+    caller = await house.sign_in(yin)
+    made.append((await post(caller, audience={"all": True}, priority="紧急"))["id"])
+    caller = await house.sign_in(who)
+    page = (await caller.call("GET", f"{NOTICES}?box=desk&limit=50")).json
+    listed = {it["id"] for it in page["items"]}
+    opened = {it for it in made if (await caller.call("GET", f"{NOTICES}/{it}")).status == 200}
+    assert listed == opened
+    mine = {bai.id: 3, xi.id: 3, zhuo.id: 3, yin.id: 10}.get(who.id, 0)
+    assert mine <= len(listed) < 19
+
+
 # -- templates -------------------------------------------------------------------------------------
 
 
