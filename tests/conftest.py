@@ -8,11 +8,16 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import HealthCheck, settings
 from ulid import ULID
 
 from storage.client import Database
 from storage.indexes import ensure_indexes
 from tests.engines import embedded
+
+# How fast an example is made or judged says something of the machine, and nothing of the hub.
+settings.register_profile("hub", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("hub")
 
 
 class FakeClock:
