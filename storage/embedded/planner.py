@@ -204,6 +204,9 @@ def _implies(fields: Mapping[str, Any], path: str, wanted: Any) -> bool:
     if given == wanted:
         return True
     if is_operators(given):
+        # Operators on one field are a conjunction: more of them only narrow it further.
+        if all(name in given and given[name] == value for name, value in wanted.items()):
+            return True
         if set(given) != {"$eq"}:
             return False
         given = given["$eq"]

@@ -55,6 +55,7 @@ CONDITIONS = st.one_of(
     st.builds(lambda values: {"$in": values}, st.lists(SCALARS, max_size=3)),
     st.builds(lambda there: {"$exists": there}, st.booleans()),
     st.just({"$type": "string"}),
+    st.builds(lambda least: {"$type": "date", "$gte": least}, SCALARS),
 )
 PLAIN = st.dictionaries(PATHS, CONDITIONS, max_size=3)
 QUERIES = st.one_of(
@@ -74,6 +75,8 @@ INDEXES: list[dict[str, Any]] = [
     {"key": {"c.x": 1, "b": 1}, "name": "cx"},
     {"key": {"b": 1}, "name": "bp", "partialFilterExpression": {"a": {"$exists": True}}},
     {"key": {"a": 1, "_id": 1}, "name": "as", "partialFilterExpression": {"b": "a"}},
+    {"key": {"b": 1}, "name": "bd", "partialFilterExpression": {"b": {"$type": "date"}}},
+    {"key": {"a": -1}, "name": "ad", "partialFilterExpression": {"a": {"$type": "date"}}},
 ]
 
 
@@ -87,7 +90,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @settings(max_examples=600, deadline=None)
-@given(DOCS, QUERIES, ORDERS, st.integers(0, 255))
+@given(DOCS, QUERIES, ORDERS, st.integers(0, 1023))
 def test_every_plan_finds_what_a_full_scan_finds(
     parts: Any, docs: list, query: dict, order: tuple, chosen: int
 ) -> None:
@@ -184,3 +187,15 @@ def test_a_range_is_counted_by_the_index_alone(parts: Any) -> None:
     assert _planned(parts, spec, {"a": 1, "b": {"$gt": 3}}).count is not None
     assert _planned(parts, spec, {"a": 1, "z": 3}).count is None
     assert _planned(parts, spec, {"a": None}).count is None
+
+
+def test_a_condition_narrower_than_that_of_a_partial_index_uses_it(parts: Any) -> None:
+    spec = {
+        "key": {"due": 1},
+        "name": "due",
+        "partialFilterExpression": {"due": {"$type": "date"}},
+    }
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    query = {"due": {"$type": "date", "$lte": now}, "read": None}
+    assert _planned(parts, spec, query, (("due", 1),)).name == "IXSCAN due"
+    assert _planned(parts, spec, {"due": {"$lte": now}}, (("due", 1),)).name == "COLLSCAN"
