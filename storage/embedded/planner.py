@@ -201,14 +201,10 @@ def _implies(fields: Mapping[str, Any], path: str, wanted: Any) -> bool:
     if not is_operators(wanted):
         value = given.get("$eq", MISSING) if is_operators(given) else given
         return value is not MISSING and not isinstance(value, list) and same(value, wanted)
-    if given == wanted:
-        return True
     if is_operators(given):
-        # Operators on one field are a conjunction: more of them only narrow it further.
-        if all(name in given and given[name] == value for name, value in wanted.items()):
-            return True
         if set(given) != {"$eq"}:
-            return False
+            # Operators on one field are a conjunction: more of them only narrow it further.
+            return all(name in given and given[name] == value for name, value in wanted.items())
         given = given["$eq"]
     if given is None or not _is_point(given):
         return False
