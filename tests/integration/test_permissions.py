@@ -20,7 +20,13 @@ from tests.unit.domain.test_permissions import ACTIONS, LINES, MINE
 
 MAY = {(ACTIONS[line["action"]], Role(line["role"])): line["may"] == "200" for line in LINES}
 
-_FILLED = {"day": "2026-10-12", "year": "2027", "month": "2026-10", "no": "3-12"}
+_FILLED = {
+    "day": "2026-10-12",
+    "year": "2027",
+    "month": "2026-10",
+    "no": "3-12",
+    "capacity": "attend",
+}
 
 
 def endpoints() -> list[tuple[str, str, Permission]]:
