@@ -20,6 +20,7 @@ from pydantic import BaseModel, SecretStr
 from domain.clock import system_clock
 from domain.errors import DomainError
 from domain.key_ring import CONSUMERS, Kept, KeyRing
+from realtime.broker import BrokerDown
 from server.application import ROUTES
 from server.config import Settings
 from server.ground import lay, open_database
@@ -79,7 +80,9 @@ async def _probe(name: str, ask: Callable[[], Awaitable[str]]) -> Probe:
     try:
         async with asyncio.timeout(_PATIENCE * 5):
             says = await ask()
-    except (DomainError, OSError, RuntimeError, TimeoutError, ValueError) as error:
+    except (
+        BrokerDown, DomainError, OSError, RuntimeError, TimeoutError, ValueError,
+    ) as error:  # fmt: skip
         return Probe(name, good=False, says=str(error) or type(error).__name__)
     return Probe(name, good=True, says=f"{says} ({(time.perf_counter() - began) * 1000:.0f} ms)")
 

@@ -1,6 +1,6 @@
 """Streams, presence and control messages in Redis, for many processes and many machines.
 
-Keys (the braces keep one channel's keys in one slot of a cluster)::
+Keys (the braces would keep one channel's keys in one slot; a cluster is refused all the same)::
 
     hub:{<channel>}:m       hash    offset, epoch, version, version epoch
     hub:{<channel>}:s       stream  entry id <offset>-0, field d
@@ -26,7 +26,7 @@ from typing import Any, Self
 
 from redis import asyncio as aioredis
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 
 from realtime.broker import (
@@ -116,7 +116,7 @@ class RedisBroker:
         """Teach Redis the scripts and listen to other processes; the loops must be started next.
 
         Raises:
-            BrokerDown: Redis cannot be reached.
+            BrokerDown: Redis cannot be reached, or runs in cluster mode.
         """
         self._listener = listener
         self._subscriber.want(f"hub!{self.node_id}", "hub!*")
@@ -134,7 +134,11 @@ class RedisBroker:
         """Let go of every connection; the loops are cancelled by whoever runs them."""
         await self._commands.close()
         await self._subscriber.reconnect()
-        await self._redis.connection_pool.disconnect()
+        pool = self._redis.connection_pool
+        await pool.disconnect()
+        if isinstance(pool, SentinelConnectionPool):
+            for watcher in pool.sentinel_manager.sentinels:
+                await watcher.aclose()
 
     async def healthy(self) -> bool:
         """Tell whether we are listening and one of the last three probes came back.

@@ -48,6 +48,12 @@ _PASSING_WORDS = ("OOM", "READONLY", "MISCONF", "LOADING", "BUSY", "NOREPLICAS",
 """How Redis says what is true for everybody and will pass, in answers of a script too."""
 
 
+CLUSTER = (
+    "Redis runs in cluster mode, which the hub does not speak: "
+    "give HUB_REDIS__URL one server, or a group watched by Sentinel"
+)
+
+
 class Script:
     """One Lua script, known to Redis by its hash."""
 
@@ -78,10 +84,13 @@ class Commands:
         """Teach Redis the scripts.
 
         Raises:
-            BrokerDown: Redis cannot be reached.
+            BrokerDown: Redis cannot be reached, or runs in cluster mode.
         """
         try:
             async with asyncio.timeout(self._timeout):
+                info = await self._redis.info("cluster")
+                if info.get("cluster_enabled"):
+                    raise BrokerDown(CLUSTER)
                 for script in self._scripts:
                     script.sha = await self._redis.script_load(script.text)
         except (RedisError, OSError, TimeoutError) as error:
