@@ -117,6 +117,7 @@ INDEXES: tuple[Index, ...] = (
     Index("delegation", "parent_name", (("parent", 1), ("name", 1)), unique=True),
     Index("device", "person_key", (("person_id", 1), ("key_h", 1)), unique=True),
     Index("device_token", "meeting", (("meeting_id", 1), ("device_id", 1))),
+    Index("digest", "until", (("until", 1),), expire_after=86_400),
     Index("erasure", "open", (("person_id", 1),), unique=True, partial={"state": "received"}),
     Index("erasure", "person", (("person_id", 1), ("_id", -1))),
     Index("erasure", "state_due", (("state", 1), ("due_at", 1))),

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -39,6 +39,9 @@ from domain.rules import RuleTable
 
 CLAIM = timedelta(minutes=1)
 """How long a claim holds; longer than any provider may take to answer."""
+
+_TURN = timedelta(seconds=5)
+"""When to look again while another process makes the same person's digest."""
 
 HANDS = 8
 """Messages on their way at once, in one process."""
@@ -137,6 +140,9 @@ class Climb:
         return True
 
     async def _climb(self, claim: Claim, what: Step, pace: Pace) -> None:
+        if what.digest:
+            await self._digest(claim, pace)
+            return
         rung, receipt = what.rung, claim.receipt
         carrier = self._ways.carriers.get(rung)
         if carrier is None:
@@ -153,6 +159,35 @@ class Climb:
             return
         done = await carrier.carry(receipt.p, to, self._message(letter))
         await self._keep(claim, rung, done, pace)
+
+    async def _digest(self, claim: Claim, pace: Pace) -> None:
+        """Remind a person once of everything that has waited for their digest."""
+        at = self._clock()
+        claims = await self._store.gather(claim, at=at)
+        if not claims:
+            await self._store.postpone(claim, due=at + _TURN, tries=claim.tries, digest=True)
+            return
+        begun = await self._store.begin_all(claims, Rung.WX)
+        letters = [await self._ways.letters.get(one.receipt.n) for one in begun]
+        found = [letter for letter in letters if letter is not None]
+        if not found:
+            return
+        message = self._message(max(found, key=lambda letter: letter.id))
+        if len(found) > 1:
+            message = replace(
+                message,
+                title=f"您有 {len(found)} 条通知未读",
+                kind="通知摘要",
+                url=f"{self._origin}#/notices",
+                count=len(found),
+            )
+        person_id = claim.receipt.p
+        to = await self._ways.addresses.of(person_id)
+        refused = Handover(outcome=Outcome.REFUSED, reason="gone")
+        carrier = self._ways.carriers[Rung.WX]
+        done = refused if to.gone else await carrier.carry(person_id, to, message)
+        for one in begun:
+            await self._keep(one, Rung.WX, done, pace)
 
     async def _keep(self, claim: Claim, rung: Rung, done: Handover, pace: Pace) -> None:
         at, receipt, tries = self._clock(), claim.receipt, claim.tries + 1

@@ -162,6 +162,15 @@ class LadderStore(Protocol):
     async def begin(self, claim: Claim, rung: Rung) -> bool:
         """Note that a message is about to leave; ``False`` if it was read or lost meanwhile."""
 
+    async def gather(self, claim: Claim, *, at: datetime) -> Sequence[Claim]:
+        """Claim together what waits for the same person's digest, the claimed one included.
+
+        Answers nothing if somebody else makes this person's digest at the moment.
+        """
+
+    async def begin_all(self, claims: Sequence[Claim], rung: Rung) -> Sequence[Claim]:
+        """Do what ``begin`` does for several claims of one person; answer those it holds for."""
+
     async def settle(self, claim: Claim, settled: Settled) -> None:
         """Keep what became of a rung. A reading in the meantime still ends the ladder."""
 

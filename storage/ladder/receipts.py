@@ -5,6 +5,7 @@
     receipt {…, rung, due_at, claim: token, sending: rung, tries, digest: true while it waits,
              wx_at, wx_id, wx_result, wx_why, sms_at, sms_id, sms_why,
              call_at, calls: [{at, by, result, note}], failed}
+    digest  {_id: person id, until: whose turn it is to make this person's digest lasts so long}
 
 ``due_at`` is what is claimed: a claim moves it to the instant at which the claim runs out. Whoever
 ends the ladder (a reading, a recall, an erasure) takes ``due_at`` away, and no write here puts it
@@ -19,7 +20,7 @@ from typing import Any
 
 from domain.ladder.ports import Claim, Settled
 from domain.notices.receipt import Receipt, Rung
-from storage.client import Database, Document
+from storage.client import Database, Document, Duplicate
 
 _OPEN: Document = {"read_at": None, "gone": None}
 """Not read, and still of interest."""
@@ -32,6 +33,7 @@ class LadderStore:
 
     def __init__(self, db: Database) -> None:
         self._receipts = db["receipt"]
+        self._digests = db["digest"]
 
     async def claim(self, *, at: datetime, until: datetime, token: str) -> Claim | None:
         """Claim the receipt that has been due longest; unread and of interest only."""
@@ -40,16 +42,7 @@ class LadderStore:
             {"$set": {"claim": token, "due_at": until}},
             sort=[("due_at", 1)],
         )
-        if row is None:
-            return None
-        return Claim(
-            receipt=_receipt(row),
-            token=token,
-            until=until,
-            tries=int(row.get("tries", 0)),
-            sending=Rung(row["sending"]) if row.get("sending") else None,
-            digest=bool(row.get("digest")),
-        )
+        return None if row is None else _claim(row, until)
 
     async def begin(self, claim: Claim, rung: Rung) -> bool:
         """Note that a message is about to leave; ``False`` if it was read or lost meanwhile."""
@@ -57,6 +50,41 @@ class LadderStore:
             {**_held(claim), **_OPEN}, {"$set": {"sending": rung.value}}
         )
         return done.matched == 1
+
+    async def gather(self, claim: Claim, *, at: datetime) -> Sequence[Claim]:
+        """Claim together what waits for the same person's digest, the claimed one included."""
+        person_id = claim.receipt.p
+        try:
+            await self._digests.update_one(
+                {"_id": person_id, "until": {"$lte": at}},
+                {"$set": {"until": claim.until}},
+                upsert=True,
+            )
+        except Duplicate:
+            return ()
+        # Others may hold some of these, but nobody who lost the turn sends anything: what they
+        # write asks for their own token.
+        await self._receipts.update_many(
+            {
+                "p": person_id,
+                "digest": True,
+                "sending": None,
+                "due_at": {"$type": "date", "$lte": claim.until},
+                **_OPEN,
+            },
+            {"$set": {"claim": claim.token, "due_at": claim.until}},
+        )
+        rows = await self._receipts.find({"p": person_id, "claim": claim.token})
+        return [_claim(row, claim.until) for row in rows]
+
+    async def begin_all(self, claims: Sequence[Claim], rung: Rung) -> Sequence[Claim]:
+        """Do what ``begin`` does for several claims of one person; answer those it holds for."""
+        first = claims[0]
+        mine = {"p": first.receipt.p, "claim": first.token, "due_at": first.until, **_OPEN}
+        await self._receipts.update_many(mine, {"$set": {"sending": rung.value}})
+        rows = await self._receipts.find({**mine, "sending": rung.value})
+        begun = {row["_id"] for row in rows}
+        return [claim for claim in claims if claim.receipt.id in begun]
 
     async def settle(self, claim: Claim, settled: Settled) -> None:
         """Keep what became of a rung. A reading in the meantime still ends the ladder."""
@@ -187,6 +215,17 @@ class LadderStore:
 
 _WAYS = ("wx", "sms", "call")
 _UNKNOWN = "unknown"
+
+
+def _claim(row: Document, until: datetime) -> Claim:
+    return Claim(
+        receipt=_receipt(row),
+        token=row["claim"],
+        until=until,
+        tries=int(row.get("tries", 0)),
+        sending=Rung(row["sending"]) if row.get("sending") else None,
+        digest=bool(row.get("digest")),
+    )
 
 
 def _held(claim: Claim) -> Document:

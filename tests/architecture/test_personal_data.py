@@ -34,6 +34,7 @@ OF_NOBODY = {
     "demo": "invented people only, and never in production",
     "device_token": "screens and scanners; ``created_by`` is an act of office",
     "dictionary": "words",
+    "digest": "whose turn it is for a minute, gone after a day by an expiring index",
     "flag": "switches; ``changed_by`` is an act of office",
     "group": "a part of the house",
     "hall": "what a meeting shows at the moment; who spoke is in ``speech``",

@@ -114,6 +114,32 @@ async def test_at_night_what_is_important_waits_and_what_is_urgent_does_not(town
     assert len(town.chats()) == 1
 
 
+@pytest.mark.parametrize("processes", [1, 3])
+async def test_who_wants_a_digest_gets_one_message_in_the_morning_for_all(
+    mongo_uri, tmp_path, clock, new_id, processes
+):
+    async with opened(mongo_uri, tmp_path, clock, new_id, processes=processes) as town:
+        await town.owns_wechat(WEN, ZHANG)
+        caller = await town.hub.sign_in(wen)
+        reply = await caller.call("PATCH", "/api/v1/me/preferences", {"digest": True, "v": 0})
+        assert reply.status == 200, reply.body
+        notices = [await town.urgent(WEN, ZHANG, priority="重要") for _ in range(3)]
+        await reads(caller, notices[0])
+        await town.later(minutes=1)
+        assert (town.chats(), len(town.chats(ZHANG))) == ([], 1)
+        town.hub.clock.now = (await town.receipt(notices[1]))["due_at"]
+        assert town.hub.clock.now.hour == 23
+        climbs = [hub.services.ladder.climb for hub in (town.hub.hub, *town.others)]
+        await asyncio.gather(*[climb.sweep() for climb in climbs for _ in range(3)])
+        for _ in range(15):
+            await town.later(seconds=5)
+        [chat] = town.chats()
+        assert (chat.data["thing1"], chat.data["phrase2"]) == ("您有 2 条通知未读", "通知摘要")
+        rows = [await town.receipt(one) for one in notices]
+        assert [row.get("wx_at") is not None for row in rows] == [False, True, True]
+        assert [row.get("due_at") for row in rows] == [None] * 3
+
+
 async def test_two_processes_and_many_hands_climb_each_rung_once(
     mongo_uri, tmp_path, clock, new_id
 ):
