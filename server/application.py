@@ -10,6 +10,7 @@ from tornado.web import RequestHandler
 
 from handlers import (
     agenda,
+    archive,
     attendance,
     device_tokens,
     devices,
@@ -60,6 +61,7 @@ VERBS = ("get", "head", "post", "put", "patch", "delete", "options")
 ROUTES: tuple[Route, ...] = (
     *accounts.ROUTES,
     *agenda.ROUTES,
+    *archive.ROUTES,
     *admin_audit.ROUTES,
     *admin_dictionaries.ROUTES,
     *admin_flags.ROUTES,

@@ -195,7 +195,9 @@ def build(
     administration = build_administration(
         ground, identity, grants, break_glass, Books(rules, lists)
     )
-    meetings = build_meetings(ground, administration.rules, administration.deadlines, records)
+    meetings = build_meetings(
+        ground, administration.rules, administration.deadlines, records, blobs
+    )
     ladder = build_ladder(ground, neighbours, rules, notices.board)
     files = FileService(
         records,
@@ -203,7 +205,7 @@ def build(
         inspector or FileInspector(),
         clock=clock,
         new_id=new_id,
-        keepers={"notice": notices.reading, "paper": meetings.papers},
+        keepers={"notice": notices.reading, "paper": meetings.papers, "archive": meetings.archive},
     )
     device_tokens = build_device_tokens(ground)
     leave = build_leave(ground)

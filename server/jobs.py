@@ -70,6 +70,7 @@ def rows(services: Services) -> tuple[Job, ...]:
         Job(name="leave.announce", every=2 * second, run=services.leave.catch_up),
         Job(name="leave.turn", every=minute, run=services.leave.turn),
         Job(name="logins.sweep", every=10 * minute, run=services.identity.sweep.run),
+        Job(name="meetings.archive", every=2 * second, run=services.meetings.archive.make_next),
         Job(name="meetings.announce", every=2 * second, run=services.meetings.desk.catch_up),
         Job(name="notices.chain", every=minute, run=services.notices.chain.run),
         Job(name="notices.expire", every=20 * second, run=services.notices.afterwards.expire_due),

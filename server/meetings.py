@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from domain.deadlines import Deadlines
+from domain.files import BlobStore
 from domain.meetings.agenda import AgendaService
+from domain.meetings.archive import ArchiveService
 from domain.meetings.desk import MeetingDesk
 from domain.meetings.notice_rules import NoticeRules
 from domain.meetings.opinion_clock import OpinionClock
@@ -19,6 +21,7 @@ from server.ground import Ground
 from storage.files import FileStore
 from storage.grants import GrantStore
 from storage.meetings.agenda import AgendaStore, ResultStore
+from storage.meetings.archive import PackageStore, RecordStore, ZipPacker
 from storage.meetings.meetings import MeetingStore
 from storage.meetings.opinions import OpinionStore
 from storage.meetings.participants import ParticipantStore
@@ -27,7 +30,7 @@ from storage.organisation import OrganisationStore
 
 
 def build_meetings(
-    ground: Ground, rules: RuleBook, deadlines: Deadlines, files: FileStore
+    ground: Ground, rules: RuleBook, deadlines: Deadlines, files: FileStore, blobs: BlobStore
 ) -> MeetingServices:
     """Construct everything about meetings but what happens in the hall."""
     db, audit, bus, clock, new_id = ground.db, ground.audit, ground.bus, ground.clock, ground.new_id
@@ -49,6 +52,11 @@ def build_meetings(
     )
     return MeetingServices(
         agenda=agenda,
+        archive=ArchiveService(
+            PackageStore(db), RecordStore(db, files), meetings, items, entries,
+            ZipPacker(ground.settings.data_dir / "packages", blobs, clock),
+            audit=audit, clock=clock,
+        ),
         desk=desk,
         opinion_clock=timer,
         opinions=OpinionService(

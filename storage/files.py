@@ -59,7 +59,7 @@ class DiskWriter:
         self._size += len(chunk)
         if self._size > self._limit:
             raise TooLarge("文件过大", detail={"limit": self._limit})
-        await _in_thread(self._absorb, chunk)
+        await in_thread(self._absorb, chunk)
 
     @property
     def blob(self) -> Blob:
@@ -123,9 +123,9 @@ class DiskBlobs:
         """Take content in; it is kept when the block ends, and forgotten if the block raises."""
         draft = DiskWriter(self._incoming, limit)
         try:
-            await _in_thread(self._begin, draft)
+            await in_thread(self._begin, draft)
             yield draft
-            await _in_thread(draft.keep, self._root)
+            await in_thread(draft.keep, self._root)
         finally:
             # Not even a cancelled upload may leave its draft behind.
             await asyncio.shield(asyncio.to_thread(draft.discard))
@@ -309,7 +309,7 @@ def _sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-async def _in_thread(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+async def in_thread(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
     """Run disk work in a thread to its end, even if the caller is cancelled meanwhile.
 
     Raises:

@@ -160,6 +160,7 @@ INDEXES: tuple[Index, ...] = (
     Index("notice_template", "state", (("state", 1), ("_id", -1))),
     Index("meeting", "audience", (("audience", 1), ("starts_at", -1))),
     Index("meeting", "begin", (("starts_at", -1), ("_id", -1))),
+    Index("meeting", "state_package", (("state", 1), ("package.state", 1))),
     Index("meeting", "unsettled", (("unsettled", 1),), partial={"unsettled": True}),
     Index("meeting", "untold", (("untold", 1),), partial={"untold": True}),
     Index("opinion", "meeting", (("meeting_id", 1), ("_id", -1))),

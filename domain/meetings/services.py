@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from domain.meetings.agenda import AgendaService
+from domain.meetings.archive import ArchiveService
 from domain.meetings.desk import MeetingDesk
 from domain.meetings.opinion_clock import OpinionClock
 from domain.meetings.opinion_desk import OpinionService
@@ -19,6 +20,7 @@ class MeetingServices:
     """Everything a handler may ask about meetings, from the plan to the archive."""
 
     agenda: AgendaService
+    archive: ArchiveService
     desk: MeetingDesk
     opinion_clock: OpinionClock
     opinions: OpinionService

@@ -37,7 +37,7 @@ class OpinionStore:
     async def get(self, opinion_id: str) -> Opinion | None:
         """Answer one, or ``None``."""
         row = await self._opinions.find_one({"_id": opinion_id})
-        return _read(row) if row else None
+        return read_opinion(row) if row else None
 
     async def put(self, opinion: Opinion, *, was: Opinion) -> bool:
         """Keep the new form if it is still at version ``was.v``; tell whether."""
@@ -69,7 +69,7 @@ class OpinionStore:
         if after:
             query["_id"] = {"$lt": after}
         rows = await self._opinions.find(query, sort=[("_id", -1)], limit=limit)
-        return [_read(row) for row in rows]
+        return [read_opinion(row) for row in rows]
 
     async def ringing(self, now: datetime, *, limit: int) -> Sequence[Opinion]:
         """Answer open ones about which there is something to tell."""
@@ -78,7 +78,7 @@ class OpinionStore:
             sort=[("next_at", 1)],
             limit=limit,
         )
-        return [_read(row) for row in rows]
+        return [read_opinion(row) for row in rows]
 
     async def told(self, opinion: Opinion, *, was: Opinion) -> bool:
         """Keep when to tell next, if nobody else did and it is as it ``was``; tell whether."""
@@ -95,7 +95,7 @@ class OpinionStore:
             sort=[("due.at", 1), ("_id", 1)],
             limit=_MOST_AT_A_UNIT,
         )
-        return [_read(row) for row in rows]
+        return [read_opinion(row) for row in rows]
 
 
 def _row(opinion: Opinion) -> dict[str, Any]:
@@ -111,6 +111,7 @@ def _row(opinion: Opinion) -> dict[str, Any]:
     return row
 
 
-def _read(row: Mapping[str, Any]) -> Opinion:
+def read_opinion(row: Mapping[str, Any]) -> Opinion:
+    """Answer an opinion as it is kept."""
     kept = {name: value for name, value in row.items() if name in Opinion.model_fields}
     return Opinion(id=row["_id"], **kept)

@@ -58,12 +58,12 @@ class ParticipantStore:
     async def withdraw(self, meeting_id: str, person_id: str) -> Participant | None:
         """Remove an entry and answer it, or ``None`` if there was none."""
         row = await self._participants.find_one_and_delete({"_id": f"{meeting_id}:{person_id}"})
-        return _read(row) if row else None
+        return read_participant(row) if row else None
 
     async def one(self, meeting_id: str, person_id: str) -> Participant | None:
         """Answer one entry, or ``None``."""
         row = await self._participants.find_one({"_id": f"{meeting_id}:{person_id}"})
-        return _read(row) if row else None
+        return read_participant(row) if row else None
 
     async def of(self, meeting_id: str) -> frozenset[str]:
         """Answer the ids of everybody who takes part in a meeting."""
@@ -73,7 +73,7 @@ class ParticipantStore:
     async def by_source(self, meeting_id: str, source: Source) -> Sequence[Participant]:
         """Answer those who came to a meeting in one way."""
         rows = await self._participants.find({"m": meeting_id, "source": source.value})
-        return [_read(row) for row in rows]
+        return [read_participant(row) for row in rows]
 
     async def list(
         self, meeting_id: str, *, capacity: Capacity | None, after: str, limit: int
@@ -83,7 +83,7 @@ class ParticipantStore:
         if capacity is not None:
             query["capacity"] = capacity.value
         rows = await self._participants.find(query, sort=[("p", 1)], limit=limit)
-        return [_read(row) for row in rows]
+        return [read_participant(row) for row in rows]
 
     async def counts(self, meeting_id: str) -> Mapping[Capacity, int]:
         """Answer how many take part in each capacity."""
@@ -121,7 +121,8 @@ def _admission(it: Participant) -> UpdateOne:
     return UpdateOne({"_id": key}, {"$set": changed, "$setOnInsert": first}, upsert=True)
 
 
-def _read(row: Mapping[str, Any]) -> Participant:
+def read_participant(row: Mapping[str, Any]) -> Participant:
+    """Answer an entry as it is kept."""
     return Participant(
         meeting_id=row["m"],
         person_id=row["p"],
