@@ -13,13 +13,19 @@ from demo.load import PASSWORD, TOTP_SECRET, Loader, Visitor
 from domain.clock import system_clock
 from domain.identity.credentials import TEMPLATE as INVITATION
 from domain.identity.sms_codes import TEMPLATE as LOGIN_CODE
+from domain.ladder.carriers import SMS_TEMPLATE as NOTICE
+from domain.ladder.consents import Source
 from gateways.sms import SmsAccount
 from gateways.standin.neighbourhood import Neighbourhood
+from gateways.standin.wechat_messages import AccountTemplate, Callback
 from server.assembly import Hub
 from server.config import Mongo, Redis, Settings, Sms, WeChat
 from server.lifecycle import run
+from storage.ladder.consents import ConsentStock
 
 _APP_ID, _APP_SECRET = "wx-demo", "demo-app-secret-of-the-stand-in"
+_CALLBACK = "demo-callback-token"
+_TEMPLATE = "demo-notice-template"
 _SMS = SmsAccount(
     secret_id="AKIDdemo",
     secret_key="demo-secret-key-of-the-stand-in",
@@ -28,6 +34,7 @@ _SMS = SmsAccount(
     templates={
         LOGIN_CODE: ("1000001", ("code", "minutes")),
         INVITATION: ("1000002", ("name",)),
+        NOTICE: ("1000003", ("kind", "title")),
     },
 )
 
@@ -43,6 +50,8 @@ async def run_demo(*, port: int, data_dir: Path, full: bool) -> None:
             clock=system_clock, wechat=(_APP_ID, _APP_SECRET), sms=_SMS
         )
         stack.push_async_callback(street.close)
+        fields = tuple(WeChat().subscribe_fields.values())
+        street.messages.templates[_TEMPLATE] = AccountTemplate(fields, long_term=True)
         settings = _settings(street.url, port=port, data_dir=data_dir)
         console = Console(stderr=True)
         visitors: list[Visitor] = []
@@ -61,13 +70,25 @@ async def run_demo(*, port: int, data_dir: Path, full: bool) -> None:
             for visitor in await loader.visitors():
                 if visitor.openid:
                     street.wechat.add_user(visitor.name, openid=visitor.openid)
+                    await _agree(hub, street, visitor)
             street.wechat.add_user("新手机（尚未绑定）", openid="o-demo-new-phone")
             visitors.extend(await loader.visitors())
 
         def announce(_: Hub, port: int) -> None:
+            url = f"http://127.0.0.1:{port}/api/v1/wechat/messages"
+            street.messages.callback = Callback(url, _CALLBACK)
             _introduce(console, visitors, f"http://127.0.0.1:{port}", street.url)
 
         await run(settings, prepare=prepare, announce=announce)
+
+
+async def _agree(hub: Hub, street: Neighbourhood, visitor: Visitor) -> None:
+    """Let somebody have agreed, once and for all, to notices by WeChat."""
+    await street.messages.agree(visitor.openid, _TEMPLATE, tell=False)
+    at = hub.ground.clock()
+    await ConsentStock(hub.db).add(
+        visitor.person_id, _TEMPLATE, source=Source.PAGE, key="demo", at=at, long=True
+    )
 
 
 def _settings(street: str, *, port: int, data_dir: Path) -> Settings:
@@ -83,6 +104,9 @@ def _settings(street: str, *, port: int, data_dir: Path) -> Settings:
             open_url=street,
             app_id=_APP_ID,
             app_secret=SecretStr(_APP_SECRET),
+            token=SecretStr(_CALLBACK),
+            subscribe_template=_TEMPLATE,
+            subscribe_long_term=True,
         ),
         sms=Sms(
             base_url=street,
@@ -92,6 +116,7 @@ def _settings(street: str, *, port: int, data_dir: Path) -> Settings:
             sign=_SMS.sign_name,
             template_login_code=_SMS.templates[LOGIN_CODE][0],
             template_invitation=_SMS.templates[INVITATION][0],
+            template_notice=_SMS.templates[NOTICE][0],
         ),
     )
 
