@@ -98,6 +98,9 @@ class Cluster:
         self._kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         self._kept.bind(("127.0.0.1", 0))
         self.port = self._kept.getsockname()[1]
+        if alone:
+            # A process that serves alone does not share its port.
+            self._kept.close()
         self.url = f"http://127.0.0.1:{self.port}"
         self.settings = Settings(_env_file=None, data_dir=home / "data", log={"access": False})
 
