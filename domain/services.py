@@ -18,6 +18,7 @@ from domain.ladder.services import Ladder
 from domain.leave.service import LeaveService
 from domain.meetings.services import MeetingServices
 from domain.notices.services import Notices
+from domain.passes.services import Passes
 from domain.people import Person
 from domain.realtime import RealtimeService
 from domain.seats import SeatService
@@ -63,6 +64,7 @@ class Services:
     meetings: MeetingServices
     ladder: Ladder
     notices: Notices
+    passes: Passes
     realtime: RealtimeService
     seats: SeatService
     sessions: Sessions

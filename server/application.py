@@ -28,6 +28,7 @@ from handlers import (
     notices,
     opinions,
     organisation,
+    pass_keys,
     people,
     privacy,
     profile,
@@ -48,6 +49,7 @@ from handlers.admin import audit as admin_audit
 from handlers.admin import dictionaries as admin_dictionaries
 from handlers.admin import flags as admin_flags
 from handlers.admin import organisation as admin_organisation
+from handlers.admin import pass_keys as admin_pass_keys
 from handlers.admin import people as admin_people
 from handlers.admin import privacy as admin_privacy
 from handlers.admin import rules as admin_rules
@@ -66,6 +68,7 @@ ROUTES: tuple[Route, ...] = (
     *admin_dictionaries.ROUTES,
     *admin_flags.ROUTES,
     *admin_organisation.ROUTES,
+    *admin_pass_keys.ROUTES,
     *admin_people.ROUTES,
     *admin_privacy.ROUTES,
     *admin_rules.ROUTES,
@@ -92,6 +95,7 @@ ROUTES: tuple[Route, ...] = (
     *meetings.ROUTES,
     *opinions.ROUTES,
     *organisation.ROUTES,
+    *pass_keys.ROUTES,
     *people.ROUTES,
     *privacy.ROUTES,
     *profile.ROUTES,

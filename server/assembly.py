@@ -29,6 +29,7 @@ from server import health as health_routes
 from server.access import watch
 from server.administration import Books, build_administration
 from server.application import ROUTES, audit
+from server.checkins import build_passes
 from server.config import Env, Settings
 from server.ground import Ground, lay
 from server.hall import (
@@ -225,6 +226,7 @@ def build(
         meetings=meetings,
         ladder=ladder,
         notices=notices,
+        passes=build_passes(ground, rules),
         realtime=realtime_service(ground),
         seats=build_seats(ground),
         sessions=Admittance(identity.sessions, device_tokens),

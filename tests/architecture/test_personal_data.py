@@ -53,6 +53,7 @@ OF_NOBODY = {
     "org": "a part of the house",
     "outbox": "on its way to the person's own channel, and gone when it arrived",
     "roster_import": "counts of an import; ``by`` is an act of office",
+    "pass_key": "sealed keys; who made or revoked one is an act of office",
     "rule_change": "acts of office about rules",
     "rule_param": "rules",
     "session": "a part of the house",

@@ -1,0 +1,7 @@
+"""Keys that sign codes, and badges."""
+
+from __future__ import annotations
+
+from storage.passes.keys import PassKeyStore
+
+__all__ = ["PassKeyStore"]
