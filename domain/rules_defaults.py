@@ -113,7 +113,6 @@ _ROWS: tuple[tuple[str, Value, Unit, str, str], ...] = (
     ("notice.ladder.call", 15, Unit.MINUTES, _PRODUCT, "紧急：推送后仍未读即列入电话通知名单"),
     ("notice.ladder.retry", 30, Unit.SECONDS, _PRODUCT, "对方繁忙时再试的间隔，逐次加倍"),
     ("notice.ladder.tries", 6, _C, _PRODUCT, "一级通知最多尝试次数"),
-    ("ladder.ack", 10, _C, _PRODUCT, "推送后多少秒没有回执即走下一级"),
     # Check-in.
     ("pass.key.overlap", 60, _D, _PRODUCT, "更换签名密钥后，旧密钥签发的码继续有效的时间"),
     # PRODUCT.md §2.1: no legal votes on phones.

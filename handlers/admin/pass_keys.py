@@ -32,17 +32,17 @@ class AdminPassKeysHandler(ApiHandler):
 
 
 class PassKeyRevocationHandler(ApiHandler):
-    """``/api/v1/admin/pass-keys/{no}/revocation``."""
+    """``/api/v1/admin/pass-keys/{key_no}/revocation``."""
 
     @operation(Permission.SETTINGS_MANAGE, step_up=True)
-    async def post(self, no: int, body: RevocationDraft) -> PassKeysView:
+    async def post(self, key_no: int, body: RevocationDraft) -> PassKeysView:
         """Stop believing a key within a second: every code it signed is void."""
         keys = self.services.passes.keys
-        await keys.revoke(no, reason=body.reason, by=self.user)
+        await keys.revoke(key_no, reason=body.reason, by=self.user)
         return PassKeysView(keys=[PassKeyView.of(key) for key in await keys.public()])
 
 
 ROUTES = [
     route(r"/api/v1/admin/pass-keys", AdminPassKeysHandler),
-    route(r"/api/v1/admin/pass-keys/(?P<no>[0-9]{1,5})/revocation", PassKeyRevocationHandler),
+    route(r"/api/v1/admin/pass-keys/(?P<key_no>[0-9]{1,5})/revocation", PassKeyRevocationHandler),
 ]

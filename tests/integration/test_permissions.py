@@ -26,6 +26,7 @@ _FILLED = {
     "month": "2026-10",
     "no": "3-12",
     "capacity": "attend",
+    "key_no": "1",
 }
 
 
