@@ -14,6 +14,8 @@ from random import Random
 
 from demo.back_office import furnish, professions
 from demo.house import Ids, build
+from demo.meetings import Keeper
+from demo.meetings import Writer as MeetingWriter
 from demo.notices import Notices
 from demo.notices import Writer as NoticeWriter
 from demo.people import NAMED, Population, Resident
@@ -96,6 +98,9 @@ class Loader:
         await self._accounts(residents, new_id, base)
         await self._grants(residents, new_id, base)
         await self._notices(NoticeWriter(house, residents, base).write())
+        await Keeper(self._db, Ids(Random(_SEED), base - timedelta(days=100))).keep(
+            MeetingWriter(house, residents, base).write()
+        )
         named = {it.username: it.card.id for it in residents if it.username}
         await furnish(self._db, new_id, base=base, people=named)
         await self._audit.record(

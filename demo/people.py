@@ -253,6 +253,8 @@ class Population:
             scopes.add(f"deleg:{home}")
         if org:
             scopes.add(f"unit:{org}")
+        if Role.MTG_STAFF in person.roles:
+            scopes |= {f"session:{house.sessions[1].id}", f"cmte:{house.standing.id}"}
         card = Card(
             id=self._new_id(),
             kind=Kind.STAFF,
@@ -264,7 +266,7 @@ class Population:
             work_unit=person.org or "市人大常委会办公厅",
             office_phone=self._office(),
         )
-        scoped = {Role.LIAISON, Role.CMTE_STAFF, Role.UNIT, Role.UNIT_HEAD}
+        scoped = {Role.LIAISON, Role.CMTE_STAFF, Role.MTG_STAFF, Role.UNIT, Role.UNIT_HEAD}
         grants = tuple(
             (role, frozenset(scopes) if role in scoped else frozenset()) for role in person.roles
         )

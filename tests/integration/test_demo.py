@@ -84,6 +84,11 @@ async def test_a_stranger_logs_in_finds_a_colleague_and_finds_everything_after_a
         for query in ("zhq", "%E7%AB%A0%E6%B8%85", "%E7%AB%A0"):
             found = await fetch(f"{hub}/api/v1/people?q={query}", **bearer)
             assert "章清和" in found.body.decode()
+        sitting = await fetch(f"{hub}/api/v1/meetings?state=in_session", **bearer)
+        (opening,) = orjson.loads(sitting.body)["items"]
+        agenda = await fetch(f"{hub}/api/v1/meetings/{opening['id']}/agenda", **bearer)
+        states = [it["state"] for it in orjson.loads(agenda.body)["items"]]
+        assert states == ["current", "pending", "pending"]
         process.send_signal(signal.SIGKILL)
         await process.wait()
 

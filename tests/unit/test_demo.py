@@ -10,9 +10,11 @@ import pytest
 
 from demo.back_office import TAGS, professions
 from demo.house import Ids, build
+from demo.meetings import Writer as MeetingWriter
 from demo.names import GIVEN, POLYPHONIC, SURNAMES, excluded
 from demo.notices import Writer
 from demo.people import NAMED, Population
+from domain.meetings.meeting import MeetingState
 from domain.notices.notice import State
 from domain.people import Flag
 from domain.permissions import Role
@@ -127,3 +129,24 @@ def test_the_notices_of_the_demo_are_of_every_state_and_add_up(size, full, mini)
     ids = [one.id for one in made.receipts]
     assert len(ids) == len(set(ids))
     assert made == Writer(house, residents, BASE).write()
+
+
+@pytest.mark.parametrize("size", ["full", "mini"])
+def test_one_meeting_of_the_demo_sits_with_every_deputy_and_the_others_are_of_many_states(
+    size, full, mini
+):
+    house, residents = full if size == "full" else mini
+    made = MeetingWriter(house, residents, BASE).write()
+    assert len({it.meeting.id for it in made}) == len(made) == 13 + 17
+    (sitting,) = [it for it in made if it.meeting.state is MeetingState.IN_SESSION]
+    assert len(sitting.people) == (860 if size == "full" else 60)
+    assert sitting.current == sitting.items[0].id
+    states = {it.meeting.state for it in made}
+    assert states == set(MeetingState) - {
+        MeetingState.PAUSED, MeetingState.READY, MeetingState.CANCELLED,
+    }  # fmt: skip
+    lines = {it.meeting.title: (it.quota, len(it.line)) for it in made if it.line}
+    assert lines == {"常委会第十二次会议": (20, 23), "专题审议会“养老服务”": (60, 58)}
+    opinions = [it for gathering in made for it in gathering.opinions]
+    assert [it.is_overdue(BASE) for it in opinions].count(True) == 1
+    assert made == MeetingWriter(house, residents, BASE).write()
