@@ -1,4 +1,4 @@
-"""Writes the generated pages of ``docs/reference``, or tells which ones are out of step.
+"""Writes what is generated (pages of ``docs/reference``, the front end's event types), or compares.
 
 ``scripts/generate`` writes them; ``scripts/generate --check``, and a test, compare.
 """
@@ -16,35 +16,38 @@ from pydantic.fields import FieldInfo
 
 from server import asyncapi, commands
 from server.config import Settings
+from server.event_types import event_types
 
-REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
+ROOT = Path(__file__).parent.parent
 
 
 def pages() -> Mapping[str, str]:
-    """Answer every generated page by its file name."""
+    """Answer every generated file by its path."""
+    catalogue = asyncapi.document()
     return {
-        "asyncapi.json": _json(asyncapi.document()),
-        "configuration.md": configuration(),
-        "openapi.json": commands.openapi().decode(),
+        "docs/reference/asyncapi.json": _json(catalogue),
+        "docs/reference/configuration.md": configuration(),
+        "docs/reference/openapi.json": commands.openapi().decode(),
+        "static/shared/src/events.ts": event_types(catalogue),
     }
 
 
 def stale() -> list[str]:
-    """Answer the names of pages that are not as they would be written now."""
+    """Answer the paths of files that are not as they would be written now."""
     return [
         name
         for name, text in pages().items()
-        if not (REFERENCE / name).exists() or (REFERENCE / name).read_text("utf-8") != text
+        if not (ROOT / name).exists() or (ROOT / name).read_text("utf-8") != text
     ]
 
 
 def write() -> list[str]:
-    """Write what is out of step, and answer the names."""
+    """Write what is out of step, and answer the paths."""
     written = stale()
     current = pages()
-    REFERENCE.mkdir(parents=True, exist_ok=True)
     for name in written:
-        (REFERENCE / name).write_text(current[name], "utf-8")
+        (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
+        (ROOT / name).write_text(current[name], "utf-8")
     return written
 
 
@@ -121,7 +124,7 @@ def main() -> None:
             raise SystemExit(1)
         return
     for name in write():
-        print(f"docs/reference/{name}")
+        print(name)
 
 
 if __name__ == "__main__":

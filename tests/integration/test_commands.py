@@ -88,6 +88,10 @@ async def test_check_shows_what_is_in_force_hides_secrets_and_says_what_does_not
         assert code == 1, said
         assert "FAIL mongodb" in said
 
+        code, said = await typed(hub, "check", HUB_REDIS__URL="redis://127.0.0.1:9/")
+        assert code == 1, said
+        assert "FAIL redis: Redis cannot be reached" in said
+
 
 async def test_a_key_that_others_may_read_stops_the_start_with_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "vault.key").write_bytes(b"x" * 32)

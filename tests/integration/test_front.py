@@ -28,13 +28,12 @@ API_KEY = "front-test-key"
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory):
-    """A copy of ``static`` and of what it is generated from, installed by its lock file."""
+    """A copy of ``static``, installed by its lock file."""
     need("node")
     npm = need("npm")
     home = tmp_path_factory.mktemp("front")
     skip = shutil.ignore_patterns("node_modules", "dist")
     shutil.copytree(ROOT / "static", home / "static", ignore=skip)
-    shutil.copytree(ROOT / "docs" / "reference", home / "docs" / "reference")
     done = subprocess.run(
         [npm, "ci", "--silent", "--ignore-scripts", "--prefer-offline"],
         cwd=home / "static",

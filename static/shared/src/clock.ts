@@ -8,10 +8,13 @@ export interface Sample {
 }
 
 const KEPT = 8;
+/** Milliseconds between two questions: a phone's clock is wrong by seconds a day, and is set by hand. */
+const EVERY = 60_000;
 
 /** Asks the hub for its time and believes the answer that travelled least. */
 export class HubClock {
   private samples: Sample[] = [];
+  private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly ask: () => Promise<{ readonly now: string }>,
@@ -29,6 +32,19 @@ export class HubClock {
       (best, sample) => (best && best.trip <= sample.trip ? best : sample),
       undefined,
     );
+  }
+
+  /** Ask now and every minute until `rest`; what fails is asked again in its turn. */
+  keep(): void {
+    this.rest();
+    this.timer = setTimeout(() => this.keep(), EVERY);
+    this.sync().catch(() => undefined);
+  }
+
+  /** Ask no more; what is known stays. */
+  rest(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
   }
 
   /** Ask once; the question fails as the RPC does. */

@@ -1,4 +1,4 @@
-// Written by scripts/events.mjs from docs/reference/asyncapi.json. Do not edit.
+// Written by scripts/generate from docs/reference/asyncapi.json. Do not edit.
 
 /** A deputy has missed as many sessions without leave as the law allows none to. */
 export interface AbsenceAlert {

@@ -171,11 +171,15 @@ export class Realtime {
       .on('connected', () => {
         this.heardAt = Date.now();
         this.banner.up();
-        this.clock.sync().catch(() => undefined);
+        this.clock.keep();
         this.acknowledgers.forEach((acks) => void acks.flush());
       })
-      .on('connecting', () => this.banner.lost())
+      .on('connecting', () => {
+        this.clock.rest();
+        this.banner.lost();
+      })
       .on('disconnected', ({ code }) => {
+        this.clock.rest();
         if (!this.reconnecting) this.banner.end(code);
       });
   }

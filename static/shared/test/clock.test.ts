@@ -1,6 +1,8 @@
-import { expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 
 import { HubClock } from '../src/clock.js';
+
+afterEach(() => void vi.useRealTimers());
 
 /** A hub that is `ahead`, over a network that needs `there` and `back`. */
 function world(ahead: number) {
@@ -60,4 +62,29 @@ it('keeps what it knew when the hub does not answer', async () => {
   up = false;
   await expect(clock.sync()).rejects.toThrow('no link');
   expect(clock.now()).toBe(6000);
+});
+
+it('asks again every minute, also after a question that failed, and stops when it is told to', async () => {
+  vi.useFakeTimers();
+  let asked = 0;
+  let ahead = 1000;
+  const clock = new HubClock(() => {
+    asked += 1;
+    if (asked === 2) return Promise.reject(new Error('no link'));
+    return Promise.resolve({ now: new Date(Date.now() + ahead).toISOString() });
+  });
+  clock.keep();
+  await vi.advanceTimersByTimeAsync(0);
+  expect([asked, clock.now() - Date.now()]).toEqual([1, 1000]);
+  ahead = 61_000; // somebody has set this device's clock back by a minute
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect([asked, clock.now() - Date.now()]).toEqual([2, 1000]);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect([asked, clock.now() - Date.now()]).toEqual([3, 61_000]);
+  clock.keep(); // a new connection: asked at once, and still once a minute
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(asked).toBe(5);
+  clock.rest();
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect([asked, clock.now() - Date.now()]).toEqual([5, 61_000]);
 });

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from realtime import codes
 from realtime.authority import Grant, Identity
 from realtime.broker import BrokerDown, Retention
-from realtime.codec import PROTOBUF
+from realtime.codec import JSON, PROTOBUF
 from realtime.codes import End
 from realtime.limits import Limits
 from realtime.memory import MemoryBroker
@@ -403,3 +404,59 @@ async def test_a_fault_at_one_deadline_does_not_cost_the_others_theirs(caplog):
         assert well.line.sent[-1] == b"{}"
         assert "deadline failed" in caplog.text
         caplog.clear()
+
+
+@pytest.mark.parametrize("binary", [False, True], ids=["json", "protobuf"])
+@pytest.mark.parametrize("name", ["websocket", "http_stream", "sse"])
+async def test_the_connect_reply_has_what_official_sdks_look_for(name, binary):
+    async with Stage() as stage:
+        expire_at = stage.clock.calendar + 600
+        grant = {"room:1": Grant(data=b'{"first":1}')}
+        stage.authority.identity = Identity(
+            user="u1", data=b'{"hello":1}', expire_at=expire_at, channels=grant
+        )
+        client = stage.client(PROTOBUF if binary else JSON, name=name)
+        command = b'{"id":1,"connect":{}}'
+        client.connection.receive(bytes.fromhex("0408012200") if binary else command)
+        await settle()
+        reply = read(client.line.sent[0]) if binary else json.loads(client.line.sent[0])
+        result = reply["connect"]
+        assert result["client"] == client.connection.client
+        assert result["version"] == "daibiao"
+        assert (result["expires"], result["ttl"]) == (True, 600)
+        # Ping in seconds, and that a pong is wanted: without them SDKs watch over nothing.
+        assert (result["ping"], result["pong"]) == (25, True)
+        assert result["node"] == stage.broker.node_id
+        # Milliseconds, so that a page can set its countdowns before the first question.
+        assert result["time"] == int(stage.clock.calendar * 1000)
+        # Whoever may send by /emulation names its session; on a WebSocket nobody needs to.
+        assert result.get("session", "") == (
+            client.connection.session if name != "websocket" else ""
+        )
+        told = result["subs"]["room:1"]
+        assert (told["recoverable"], told["positioned"]) == (True, True)
+        assert told["epoch"]
+        if not binary:
+            assert result["data"] == {"hello": 1}
+            assert told["data"] == {"first": 1}
+
+
+def read(frame):
+    """Read a Protobuf reply with the schema's own names, numbers as numbers."""
+    from realtime.codec import client_pb2
+
+    size, shift, at = 0, 0, 0
+    while True:
+        size |= (frame[at] & 127) << shift
+        at, shift = at + 1, shift + 7
+        if frame[at - 1] < 128:
+            break
+    reply = client_pb2.Reply.FromString(frame[at : at + size])
+    result = reply.connect
+    names = ("client", "version", "expires", "ttl", "ping", "pong", "node", "session", "time")
+    found = {name: getattr(result, name) for name in names}
+    subs = {
+        channel: {name: getattr(it, name) for name in ("recoverable", "positioned", "epoch")}
+        for channel, it in result.subs.items()
+    }
+    return {"connect": found | {"subs": subs}}
