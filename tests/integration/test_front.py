@@ -85,7 +85,7 @@ def passed(text):
 async def house(hub):
     """Somebody who may log in, and the server API at a door of its own; answers the environment."""
     await staff(hub)
-    api = {"api": Api(hub.hub.realtime.hub), "key": API_KEY}
+    api = {"api": Api(hub.hub.realtime.hub), "keys": lambda: (API_KEY,)}
     socket, port = bind_unused_port()
     door = HTTPServer(Application([(r"/api/([a-z_]+)", ServerApiHandler, api)]))
     door.add_socket(socket)
