@@ -57,8 +57,8 @@ class ConsentStore(Protocol):
     ) -> None:
         """Count a consent, unless ``key`` was counted, or the other source told within ``SAME``."""
 
-    async def take(self, person_id: str, template: str) -> bool:
-        """Use one up; ``False`` if none is left. A long-term one stays."""
+    async def take(self, person_id: str, template: str, *, stays: bool) -> bool:
+        """Use one up; ``False`` if none is left. A long-term one ``stays``."""
 
     async def give_back(self, person_id: str, template: str) -> None:
         """Put one back that was not used."""
@@ -117,13 +117,13 @@ class Consents:
 
     async def take(self, person_id: str) -> bool:
         """Use one consent up before a message leaves; ``False`` if none is left."""
-        return await self._store.take(person_id, self._template)
+        return await self._store.take(person_id, self._template, stays=self._long_term)
 
     async def settle(self, person_id: str, done: Handover) -> None:
         """Set the stock right after WeChat's answer."""
         if done.reason == "no_consent":
             await self._store.clear(person_id, self._template, self._clock())
-        elif done.outcome in {Outcome.LATER, Outcome.REFUSED}:
+        elif done.outcome in {Outcome.LATER, Outcome.REFUSED} and not self._long_term:
             await self._store.give_back(person_id, self._template)
 
     async def _count(

@@ -72,22 +72,17 @@ class ConsentStock:
                 },
             )
 
-    async def take(self, person_id: str, template: str) -> bool:
-        """Use one up; ``False`` if none is left. A long-term one stays."""
-        key = _id(person_id, template)
-        forever = await self._stock.count({"_id": key, "long": True, "left": {"$gt": 0}}, limit=1)
-        if forever:
-            return True
-        done = await self._stock.update_one(
-            {"_id": key, "left": {"$gt": 0}, "long": {"$ne": True}}, {"$inc": {"left": -1}}
-        )
+    async def take(self, person_id: str, template: str, *, stays: bool) -> bool:
+        """Use one up; ``False`` if none is left. A long-term one ``stays``."""
+        there: Document = {"_id": _id(person_id, template), "left": {"$gt": 0}}
+        if stays:
+            return await self._stock.count(there, limit=1) == 1
+        done = await self._stock.update_one(there, {"$inc": {"left": -1}})
         return done.matched == 1
 
     async def give_back(self, person_id: str, template: str) -> None:
         """Put one back that was not used."""
-        await self._stock.update_one(
-            {"_id": _id(person_id, template), "long": {"$ne": True}}, {"$inc": {"left": 1}}
-        )
+        await self._stock.update_one({"_id": _id(person_id, template)}, {"$inc": {"left": 1}})
 
     async def clear(self, person_id: str, template: str, at: datetime) -> None:
         """Note that none is left: the person refused, or WeChat knows of none."""

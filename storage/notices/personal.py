@@ -8,7 +8,9 @@ from typing import Any
 from domain.privacy import Erased
 from storage.client import Database
 
-_TIMES = ("pub", "delivered_at", "read_at", "confirmed_at")
+_TIMES = ("pub", "wx_at", "sms_at", "call_at", "delivered_at", "read_at", "confirmed_at")
+
+_FORGOTTEN = ("answer", "calls", "due_at", "open", "sms_id", "wx_id")
 
 
 class ReceiptData:
@@ -36,7 +38,7 @@ class ReceiptData:
     async def erase(self, person_id: str) -> Erased:
         """Forget the answers and stop the ladder; that and when it was read stays on record."""
         done = await self._receipts.update_many(
-            {"p": person_id}, {"$unset": {"answer": "", "open": "", "due_at": ""}}
+            {"p": person_id}, {"$unset": dict.fromkeys(_FORGOTTEN, "")}
         )
         return Erased(
             removed=done.modified, kept=("通知的送达和阅读时间：会议档案依法保存（档案法）",)
