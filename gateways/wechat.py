@@ -50,8 +50,8 @@ class WeChatClient:
         self._http = http
         self._app_id = app_id
         self._app_secret = app_secret
-        self._token = _Cached(self._fetch_token, clock)
-        self._ticket = _Cached(self._fetch_ticket, clock)
+        self._token = Cached(self._fetch_token, clock)
+        self._ticket = Cached(self._fetch_ticket, clock)
 
     def close(self) -> None:
         """Let go of open connections."""
@@ -74,7 +74,7 @@ class WeChatClient:
             },
         )
         try:
-            _refuse_errors(answer)
+            refuse_errors(answer)
         except WeChatError as error:
             if error.errcode in _BAD_CODE:
                 raise Unauthenticated("微信授权已失效，请重新进入", code="code_used") from error
@@ -133,7 +133,7 @@ class WeChatClient:
         answer = await self._http.post(
             f"{path}?{urlencode({'access_token': token})}", orjson.dumps(body)
         )
-        _refuse_errors(answer)
+        refuse_errors(answer)
         return answer
 
     async def _fetch_token(self) -> tuple[str, int]:
@@ -148,7 +148,7 @@ class WeChatClient:
                 }
             ),
         )
-        _refuse_errors(answer)
+        refuse_errors(answer)
         return str(answer["access_token"]), int(answer["expires_in"])
 
     async def _fetch_ticket(self) -> tuple[str, int]:
@@ -166,7 +166,7 @@ class WeChatClient:
             "/cgi-bin/ticket/getticket",
             {"access_token": await self.access_token(), "type": "jsapi"},
         )
-        _refuse_errors(answer)
+        refuse_errors(answer)
         return answer
 
 
@@ -193,7 +193,7 @@ class NoWeChat:
         raise NotConfigured("未配置微信公众号", upstream=_UPSTREAM)
 
 
-class _Cached:
+class Cached:
     """A value with an end. Fetched by one task at a time; the others wait for its answer."""
 
     def __init__(self, fetch: Callable[[], Awaitable[tuple[str, int]]], clock: Clock) -> None:
@@ -204,6 +204,7 @@ class _Cached:
         self._until: datetime | None = None
 
     async def get(self) -> str:
+        """Answer the value, fetched anew if its end is near."""
         async with self._lock:
             now = self._clock()
             if self._until is None or now >= self._until:
@@ -218,7 +219,13 @@ class _Cached:
             self._until = None
 
 
-def _refuse_errors(answer: dict[str, Any]) -> None:
+def refuse_errors(answer: dict[str, Any]) -> None:
+    """Do nothing if an answer holds no error.
+
+    Raises:
+        WeChatError: It holds one.
+        UpstreamDown: It is no answer of WeChat's.
+    """
     code = answer.get("errcode", 0)
     if not isinstance(code, int):
         raise UpstreamDown("微信返回了无法识别的内容", upstream=_UPSTREAM)

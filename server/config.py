@@ -75,6 +75,15 @@ class WeChat(_Group):
     card_fields: dict[str, str] = {"title": "thing1", "kind": "phrase2", "time": "time3"}
 
 
+class WeCom(_Group):
+    """企业微信: the corporation and the application that sends; without a corporation, none."""
+
+    base_url: str = "https://qyapi.weixin.qq.com"
+    corp_id: str = ""
+    agent_id: int = 0
+    secret: SecretStr = NO_SECRET
+
+
 class Sms(_Group):
     """The account at the text message provider (Tencent Cloud); without a base address, none.
 
@@ -179,6 +188,7 @@ class Settings(BaseSettings):
     mongo: Mongo = Mongo()
     redis: Redis = Redis()
     wechat: WeChat = WeChat()
+    wecom: WeCom = WeCom()
     sms: Sms = Sms()
     realtime: Realtime = Realtime()
     vault: Vault = Vault()
@@ -233,7 +243,10 @@ def _refused_in_production(settings: Settings) -> list[str]:
         refused.append("HUB_DEMO is set")
     if not settings.public_url.startswith("https://"):
         refused.append("HUB_PUBLIC_URL is not an https address")
-    for name, url in {"HUB_WECHAT__BASE_URL": settings.wechat.base_url}.items():
+    for name, url in {
+        "HUB_WECHAT__BASE_URL": settings.wechat.base_url,
+        "HUB_WECOM__BASE_URL": settings.wecom.base_url,
+    }.items():
         if not url.startswith("https://"):
             refused.append(f"{name} is not an https address")
     return refused

@@ -43,7 +43,7 @@ def build_ladder(ground: Ground, neighbours: Neighbours, rules: RuleBook, board:
         addresses=addresses,
         wishes=PreferenceService(PreferenceStore(db), people, clock=clock),
         carriers={
-            Rung.WX: WeChatCarrier(neighbours.notices, consents),
+            Rung.WX: WeChatCarrier(neighbours.notices, consents, neighbours.members),
             Rung.SMS: SmsCarrier(neighbours.sms),
         },
     )

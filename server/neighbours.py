@@ -9,12 +9,13 @@ from domain.identity.credentials import TEMPLATE as INVITATION
 from domain.identity.ports import WeChat
 from domain.identity.sms_codes import TEMPLATE as LOGIN_CODE
 from domain.ladder.carriers import SMS_TEMPLATE as NOTICE
-from domain.ladder.ports import WeChatSender
+from domain.ladder.ports import MemberSender, WeChatSender
 from domain.ports import SmsGateway
 from gateways.http import JsonClient
 from gateways.sms import NoSms, SmsAccount, TencentSms
 from gateways.wechat import NoWeChat, WeChatClient
 from gateways.wechat_notices import NoWeChatNotices, Template, WeChatNotices
+from gateways.wecom import WeComMessages
 from server.config import Settings, Sms
 from server.ground import Ground
 
@@ -25,6 +26,7 @@ class Neighbours:
 
     wechat: WeChat
     notices: WeChatSender
+    members: MemberSender | None
     sms: SmsGateway
 
 
@@ -35,7 +37,10 @@ def reach(ground: Ground, stack: AsyncExitStack) -> Neighbours:
     """
     wechat = _wechat(ground, stack)
     return Neighbours(
-        wechat=wechat, notices=_notices(ground.settings, wechat), sms=_sms(ground, stack)
+        wechat=wechat,
+        notices=_notices(ground.settings, wechat),
+        members=_members(ground, stack),
+        sms=_sms(ground, stack),
     )
 
 
@@ -66,6 +71,21 @@ def _notices(settings: Settings, wechat: WeChat) -> WeChatSender:
         long_term=said.subscribe_long_term,
         card=Template(said.card_template, said.card_fields),
     )
+
+
+def _members(ground: Ground, stack: AsyncExitStack) -> MemberSender | None:
+    said = ground.settings.wecom
+    if not said.corp_id:
+        return None
+    client = WeComMessages(
+        JsonClient("wecom", said.base_url),
+        corp_id=said.corp_id,
+        agent_id=said.agent_id,
+        secret=said.secret.get_secret_value(),
+        clock=ground.clock,
+    )
+    stack.callback(client.close)
+    return client
 
 
 def _wechat(ground: Ground, stack: AsyncExitStack) -> WeChat:

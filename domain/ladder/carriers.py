@@ -8,7 +8,7 @@ from domain.errors import DomainError, NotConfigured, RateLimited, Unsent, Upstr
 from domain.identity.account import Account, openid_context, phone_context
 from domain.identity.account import AccountStore as Accounts
 from domain.ladder.consents import Consents
-from domain.ladder.ports import Address, Handover, Message, Outcome, WeChatSender
+from domain.ladder.ports import Address, Handover, MemberSender, Message, Outcome, WeChatSender
 from domain.people import AccountState
 from domain.ports import SmsGateway, Vault
 from domain.roster import Roster, mobile_context
@@ -51,14 +51,29 @@ class AddressBook:
 
 
 class WeChatCarrier:
-    """Carries by WeChat: a subscription message if there is consent, else a template message."""
+    """Carries by WeChat, by the first of three ways that is open to somebody.
 
-    def __init__(self, sender: WeChatSender, consents: Consents) -> None:
+    企业微信 to its members, who need not have agreed to anything; a subscription message where
+    there is consent; a template message.
+    """
+
+    def __init__(
+        self, sender: WeChatSender, consents: Consents, members: MemberSender | None = None
+    ) -> None:
         self._sender = sender
         self._consents = consents
+        self._members = members
 
     async def carry(self, person_id: str, to: Address, message: Message) -> Handover:
         """Hand a message over, once."""
+        if self._members is not None and to.phone:
+            done = await self._members.send(to.phone, message)
+            # What was refused there was not sent; the official account may still reach them.
+            if done.outcome is not Outcome.REFUSED:
+                return done
+        return await self._by_account(person_id, to, message)
+
+    async def _by_account(self, person_id: str, to: Address, message: Message) -> Handover:
         if not self._sender.subscription and not self._sender.card:
             return Handover(outcome=Outcome.REFUSED, reason="not_configured")
         if not to.openid:

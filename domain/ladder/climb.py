@@ -57,6 +57,7 @@ REASONS: Mapping[str, str] = {
     "field": "消息内容不符合模板要求",
     "gone": "账号已停用",
     "no_consent": "没有可用的微信订阅授权",
+    "no_member": "不是企业微信成员",
     "no_phone": "没有手机号码",
     "no_wechat": "尚未绑定微信",
     "not_configured": "未配置发送渠道",

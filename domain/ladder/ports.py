@@ -103,6 +103,13 @@ class WeChatSender(Protocol):
         """Send a template message; refused with ``not_following`` if the user left the account."""
 
 
+class MemberSender(Protocol):
+    """企业微信: messages to the congress's own members."""
+
+    async def send(self, phone: str, message: Message) -> Handover:
+        """Send to the member with a mobile number; refused with ``no_member`` if there is none."""
+
+
 class Letters(Protocol):
     """Answers notices."""
 

@@ -20,11 +20,15 @@ from gateways.sms import SmsAccount
 from gateways.standin import sms as sms_standin
 from gateways.standin import wechat as wechat_standin
 from gateways.standin import wechat_messages
+from gateways.standin import wecom as wecom_standin
 from gateways.standin.sms import SmsStandIn
 from gateways.standin.wechat import WeChatStandIn
 from gateways.standin.wechat_messages import MessagesStandIn
+from gateways.standin.wecom import WeComStandIn
 
 LOGIN_CODE = "login_code"
+WECOM = ("ww-standin", "secret-of-the-application")
+"""Corporation and secret at the stand-in of 企业微信."""
 
 
 class _Phones(RequestHandler):
@@ -64,6 +68,7 @@ class Neighbourhood:
 
     wechat: WeChatStandIn
     messages: MessagesStandIn
+    wecom: WeComStandIn
     sms: SmsStandIn
     url: str
     _server: HTTPServer
@@ -82,11 +87,13 @@ class Neighbourhood:
         """
         wechat_state = WeChatStandIn(clock, *wechat)
         messages = MessagesStandIn(wechat_state)
+        wecom_state = WeComStandIn(clock, *WECOM)
         sms_state = SmsStandIn(clock, sms)
         application = Application(
             [
                 *wechat_standin.routes(wechat_state),
                 *wechat_messages.routes(messages),
+                *wecom_standin.routes(wecom_state),
                 *sms_standin.routes(sms_state),
                 (r"/phones", _Phones, {"sms": sms_state, "messages": messages}),
             ],
@@ -97,7 +104,7 @@ class Neighbourhood:
         sockets = bind_sockets(port, "127.0.0.1")
         server.add_sockets(sockets)
         url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
-        return cls(wechat_state, messages, sms_state, url, server)
+        return cls(wechat_state, messages, wecom_state, sms_state, url, server)
 
     async def close(self) -> None:
         """Stop listening and close what is open."""

@@ -14,10 +14,10 @@ from tornado.httpclient import AsyncHTTPClient
 from tornado.testing import bind_unused_port
 
 from domain.identity.account import OPENID_DOMAIN, openid_context
-from gateways.standin.neighbourhood import Neighbourhood
+from gateways.standin.neighbourhood import WECOM, Neighbourhood
 from gateways.standin.wechat_messages import AccountTemplate, Callback, Received
 from server.assembly import Hub, assemble
-from server.config import Sms, WeChat
+from server.config import Sms, WeChat, WeCom
 from server.lifecycle import serve
 from server.neighbours import sms_account
 from tests.integration.conftest import Caller, MintedSessions, RunningHub, hub_settings
@@ -98,7 +98,7 @@ class Town:
 
 
 @asynccontextmanager
-async def opened(mongo_uri, tmp_path, clock, new_id, *, processes=1, **wechat):
+async def opened(mongo_uri, tmp_path, clock, new_id, *, processes=1, wecom=False, **wechat):
     """Open a town."""
     sms = Sms(
         base_url="http://placeholder",
@@ -132,6 +132,12 @@ async def opened(mongo_uri, tmp_path, clock, new_id, *, processes=1, **wechat):
                 token=SecretStr("callback-token"),
                 aes_key=SecretStr(AES_KEY),
                 **{"subscribe_template": TEMPLATE, **wechat},
+            ),
+            wecom=WeCom(
+                base_url=street.url,
+                corp_id=WECOM[0] if wecom else "",
+                agent_id=street.wecom.agent_id,
+                secret=SecretStr(WECOM[1]),
             ),
             sms=sms.model_copy(update={"base_url": street.url}),
         )

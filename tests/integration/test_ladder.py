@@ -305,6 +305,20 @@ async def test_a_slow_wechat_that_delivers_without_an_answer_is_not_asked_twice(
         assert (len(town.chats()), town.street.messages.calls) == (1, 1)
 
 
+async def test_members_are_told_by_wecom_and_all_others_by_the_official_account(
+    mongo_uri, tmp_path, clock, new_id
+):
+    async with opened(mongo_uri, tmp_path, clock, new_id, wecom=True) as town:
+        await town.owns_wechat(WEN, ZHANG)
+        town.street.wecom.members[MOBILES[WEN]] = "wen"
+        notice = await town.urgent(WEN, ZHANG)
+        await town.later(seconds=10)
+        assert [card.user_id for card in town.street.wecom.inbox] == ["wen"]
+        assert (len(town.chats(WEN)), len(town.chats(ZHANG))) == (0, 1)
+        rows = [await town.receipt(notice, one) for one in (WEN, ZHANG)]
+        assert [row.get("wx_at") for row in rows] == [town.hub.clock.now] * 2
+
+
 async def test_wechat_gone_for_a_while_costs_patience_and_nothing_else(town):
     await town.owns_wechat(WEN, ZHANG, SHAN, CEN)
     notice = await town.urgent(WEN, ZHANG, SHAN, CEN, priority="重要")
