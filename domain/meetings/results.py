@@ -16,7 +16,8 @@ from domain.approvals import require_second
 from domain.clock import Clock, NewId
 from domain.errors import BadState, Conflict, Invalid, NotFound
 from domain.events import Event
-from domain.meetings.meeting import Meeting, MeetingKind, MeetingState, require_served
+from domain.hall.quorum import RULES
+from domain.meetings.meeting import Meeting, MeetingState, require_served
 from domain.people import Person
 from domain.permissions import Permission
 from domain.ports import AuditLog, Bus
@@ -24,13 +25,6 @@ from domain.rules import RuleBook
 
 LABEL = "会场宣布的结果（工作人员录入），非平台表决"
 """What stands beside every result, wherever it is shown."""
-
-_QUORUM = {
-    MeetingKind.NPC: "quorum.npc",
-    MeetingKind.PRESIDIUM: "quorum.presidium",
-    MeetingKind.NPCSC: "quorum.npcsc",
-    MeetingKind.COMMITTEE: "quorum.committee",
-}
 
 
 class Outcome(StrEnum):
@@ -232,8 +226,10 @@ class ResultService:
 
     async def _short(self, meeting: Meeting) -> str:
         """Answer the rule about the quorum that is not fulfilled, or nothing."""
-        rule = _QUORUM.get(meeting.kind, "")
-        return rule if rule and not await self._quorums.reached(meeting.id) else ""
+        rule = RULES.get(meeting.kind.value)
+        if rule is None or await self._quorums.reached(meeting.id):
+            return ""
+        return rule.key
 
     async def _note(
         self, action: str, meeting: Meeting, item_id: str, by: Person, result: Result
