@@ -18,6 +18,7 @@ from demo.people import Resident
 from domain.attendance import Attendance, Presence
 from domain.hall.state import Countdown, Part, Quorum, Scene, SceneName, Speakers, Turn
 from domain.leave.request import Leave, LeaveKind, LeaveState, reason_context
+from domain.people import Flag
 from domain.ports import Vault
 from domain.roster import Card, Kind
 from domain.seats import Seat, SeatState
@@ -65,14 +66,20 @@ class Usher:
     async def _leaves(self, meeting_id: str, session_id: str | None) -> set[str]:
         """Eleven in the full house are on leave, and one has asked on the morning itself."""
         store, away = LeaveStore(self._db), set()
+        key = f"session:{session_id}" if session_id else f"mtg:{meeting_id}"
+        leader = next(it for it in self._deputies if Flag.NPCSC_MEMBER in it.flags)
+        await store.delegate(
+            key, frozenset({leader.id}), document="主任会议（演示）", by=self._staff, at=self._base
+        )
         many = max(2, len(self._deputies) // 78)
-        for number, card in enumerate(self._random.sample(self._deputies, many + 1)):
+        others = [card for card in self._deputies if card is not leader]
+        for number, card in enumerate(self._random.sample(others, many + 1)):
             leave_id, asked = self._new_id(), self._base - timedelta(days=3)
             waits = number == many
             leave = Leave(
                 id=leave_id,
                 meeting_id=meeting_id,
-                key=f"session:{session_id}" if session_id else f"mtg:{meeting_id}",
+                key=key,
                 person_id=card.id,
                 delegation_id=card.delegation_id,
                 kind=self._random.choice(list(LeaveKind)),
@@ -82,7 +89,7 @@ class Usher:
                 state=LeaveState.SUBMITTED if waits else LeaveState.EFFECTIVE,
                 asked_by=card.id,
                 asked_at=self._base - 20 * _MINUTE if waits else asked,
-                decided_by=None if waits else self._staff,
+                decided_by=None if waits else leader.id,
                 decided_at=None if waits else asked + timedelta(hours=4),
                 eid=self._new_id(),
                 at=asked,

@@ -13,6 +13,7 @@ from datetime import datetime, time, timedelta
 from random import Random
 
 from demo.back_office import furnish, professions
+from demo.hall import Usher
 from demo.house import Ids, build
 from demo.meetings import Keeper
 from demo.meetings import Writer as MeetingWriter
@@ -101,6 +102,7 @@ class Loader:
         await Keeper(self._db, Ids(Random(_SEED), base - timedelta(days=100))).keep(
             MeetingWriter(house, residents, base).write()
         )
+        await Usher(self._db, self._vault, residents, base).fill()
         named = {it.username: it.card.id for it in residents if it.username}
         await furnish(self._db, new_id, base=base, people=named)
         await self._audit.record(
