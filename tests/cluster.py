@@ -106,6 +106,8 @@ class Cluster:
 
     def start(self) -> None:
         """Start, and wait until every worker is ready."""
+        if self.alone:
+            self._kept.close()  # a single process does not share its port
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("HUB_")}
         said = {
             "HUB_DATA_DIR": str(self.settings.data_dir),
