@@ -26,6 +26,7 @@ from domain.permissions import EXCLUSIVE, Role
 from domain.role_grants import End, GrantState, RoleGrant
 from storage.client import Database
 from storage.errors import Duplicate
+from storage.gathering import Gathering
 from storage.sorting import sliced
 
 _FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
@@ -45,15 +46,24 @@ class GrantStore:
 
     def __init__(self, db: Database) -> None:
         self._grants = db["role_grant"]
+        self._gathered = Gathering(self._granted)
         self._guard = db["role_guard"]
         self._accounts = db["account"]
 
     async def in_force(self, person_id: str, at: datetime) -> tuple[Grant, ...]:
         """Answer what a person holds at an instant, oldest first."""
+        granted = await self._gathered.get(person_id) or ()
+        return tuple(grant.grant for grant in granted if grant.holds(at))
+
+    async def _granted(self, person_ids: Sequence[str]) -> dict[str, list[RoleGrant]]:
         rows = await self._grants.find(
-            {"person_id": person_id, "state": GrantState.GRANTED.value}, sort=[("_id", 1)]
+            {"person_id": {"$in": list(person_ids)}, "state": GrantState.GRANTED.value},
+            sort=[("_id", 1)],
         )
-        return tuple(grant.grant for row in rows if (grant := _grant(row)).holds(at))
+        found: dict[str, list[RoleGrant]] = {}
+        for row in rows:
+            found.setdefault(row["person_id"], []).append(_grant(row))
+        return found
 
     async def holders(self, role: Role, at: datetime) -> frozenset[str]:
         """Answer the ids of the people who hold a role at an instant."""

@@ -21,6 +21,7 @@ from domain.errors import Conflict
 from domain.people import Person
 from domain.roster import Card, Place
 from storage.client import Database, Duplicate
+from storage.gathering import Gathering
 from storage.names import name_keys
 from storage.search import query_terms, search_terms
 from storage.visibility import visible_query
@@ -31,10 +32,11 @@ class PeopleStore:
 
     def __init__(self, db: Database) -> None:
         self._people = db["person"]
+        self._gathered = Gathering(lambda ids: self.many(frozenset(ids)))
 
     async def get(self, person_id: str) -> Card | None:
         """Answer a card, whatever its state, or ``None``."""
-        return _card(await self._people.find_one({"_id": person_id}))
+        return await self._gathered.get(person_id)
 
     async def many(self, person_ids: frozenset[str]) -> dict[str, Card]:
         """Answer the cards that exist, by person id."""

@@ -21,6 +21,7 @@ from typing import Any
 from domain.errors import Conflict
 from domain.identity.account import Account
 from storage.client import Database, Duplicate
+from storage.gathering import Gathering
 
 
 class AccountStore:
@@ -28,10 +29,11 @@ class AccountStore:
 
     def __init__(self, db: Database) -> None:
         self._accounts = db["account"]
+        self._gathered = Gathering(self.many)
 
     async def get(self, person_id: str) -> Account | None:
         """Answer an account, or ``None``."""
-        return _account(await self._accounts.find_one({"_id": person_id}))
+        return await self._gathered.get(person_id)
 
     async def many(self, person_ids: Sequence[str]) -> dict[str, Account]:
         """Answer the accounts that exist, by person id."""

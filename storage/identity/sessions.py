@@ -20,6 +20,7 @@ from typing import Any
 from domain.identity.devices import Device
 from domain.identity.sessions import LoginSession
 from storage.client import Database, Duplicate
+from storage.gathering import Gathering
 
 
 class SessionStore:
@@ -27,6 +28,7 @@ class SessionStore:
 
     def __init__(self, db: Database) -> None:
         self._sessions = db["login_session"]
+        self._gathered = Gathering(self._many)
 
     async def add(self, session: LoginSession) -> None:
         """Keep a new session."""
@@ -35,7 +37,14 @@ class SessionStore:
 
     async def alive(self, session_id: str, at: datetime) -> LoginSession | None:
         """Answer a session that is neither over nor revoked at an instant."""
-        return _session(await self._sessions.find_one({"_id": session_id, **_alive(at)}))
+        session = await self._gathered.get(session_id)
+        if session is None or session.revoked_at is not None:
+            return None
+        return session if at < min(session.idle_until, session.until) else None
+
+    async def _many(self, session_ids: Sequence[str]) -> dict[str, LoginSession]:
+        rows = await self._sessions.find({"_id": {"$in": list(session_ids)}})
+        return {row["_id"]: _read(row) for row in rows}
 
     async def of(self, person_id: str, at: datetime) -> Sequence[LoginSession]:
         """Answer the living sessions of a person, the one used last first."""

@@ -176,7 +176,7 @@ class NoticeStore:
         """Answer an errand that is due, ours for ``seconds``, or ``None``."""
         now = self._clock()
         row = await self._notices.find_one_and_update(
-            {"fan.due": {"$lte": now}},
+            {"fan.due": {"$type": "date", "$lte": now}},
             {"$set": {"fan.due": now + timedelta(seconds=seconds)}, "$inc": {"fan.claim": 1}},
             sort=[("fan.due", 1)],
         )
