@@ -129,9 +129,7 @@ def _passed(report: Path) -> set[str]:
 
 SUITES = (
     Suite("centrifuge-python", "python", run_python, "31 need a hub, each in JSON and Protobuf"),
-    Suite(
-        "centrifuge-js", "js", run_js, "eight files; six tests of map subscriptions are left out"
-    ),
+    Suite("centrifuge-js", "js", run_js, "eight files; what is left out is named below"),
     Suite("pycent", "pycent", run_pycent, "the server API over HTTP"),
 )
 
@@ -210,7 +208,6 @@ def record(outcomes: list[Outcome]) -> str:
     failed = [
         f"- {one.suite.name}, {one.transport}: {name}" for one in outcomes for name in one.missing
     ]
-    left_out = (EXPECTED / "centrifuge-js.left-out.txt").read_text().splitlines()[1:]
     return "\n".join(
         [
             "# Conformance",
@@ -225,12 +222,26 @@ def record(outcomes: list[Outcome]) -> str:
             *rows,
             "",
             *(["Not passed:", "", *failed, ""] if failed else []),
-            "Left out (map subscriptions, experimental upstream, which the hub does not offer):",
-            "",
-            *[f"- `{line}`" for line in left_out],
-            "",
+            *left_out(),
         ]
     )
+
+
+def left_out() -> Iterator[str]:
+    """Yield the part of the page that names every test nobody runs, and why."""
+    _, *lines = (EXPECTED / "centrifuge-js.left-out.txt").read_text().splitlines()
+    count = sum(not line.startswith("#") for line in lines)
+    yield from (
+        "## Left out",
+        "",
+        "Of centrifuge-python and pycent nothing. Numeric channel ids (compaction) are not offered",
+        "either: a client that can do without, as all can, is answered with names; the four tests",
+        "of it bring a server of their own and pass. Of centrifuge-js these",
+        f"{count} tests, by name:",
+    )
+    for line in lines:
+        yield from (("", line.removeprefix("# "), "") if line.startswith("#") else (f"- `{line}`",))
+    yield ""
 
 
 def transports() -> list[str]:
