@@ -110,11 +110,10 @@ class SeatsHandler(ApiHandler):
         )
 
     @operation(Permission.CONSOLE_RUN)
-    async def put(self, meeting_id: Id, body: MapDraft) -> AssignmentsView:
+    async def put(self, meeting_id: Id, body: MapDraft) -> None:
         """Lay the hall out anew; seats that stay keep who was given them."""
         spots = [Spot(**spot.model_dump()) for spot in body.seats]
         await self.services.seats.lay_out(meeting_id, spots, by=self.user)
-        return AssignmentsView(results=[])
 
     @operation(Permission.CONSOLE_RUN)
     async def post(self, meeting_id: Id, body: WishesDraft) -> AssignmentsView:

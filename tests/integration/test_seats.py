@@ -51,7 +51,7 @@ def chart(state, event):
 async def hall(hub):
     await convene(hub.db, members=40)
     staff = await hub.sign_in(zhuo)
-    assert (await staff.call("PUT", SEATS, {"seats": layout(4, 5)})).status == 200
+    assert (await staff.call("PUT", SEATS, {"seats": layout(4, 5)})).status == 204
     return hub
 
 
@@ -117,10 +117,10 @@ async def test_a_new_layout_keeps_who_sits_and_refuses_to_lose_anybody(hall):
     twice = [*layout(1, 1), *layout(1, 1)]
     assert (await staff.call("PUT", SEATS, {"seats": twice})).status == 422
     async with following(hall, staff, SEATS, chart) as board:
-        assert (await staff.call("PUT", SEATS, {"seats": layout(4, 5)[2:]})).status == 200
+        assert (await staff.call("PUT", SEATS, {"seats": layout(4, 5)[2:]})).status == 204
         assert len((await board.agrees())["seats"]) == 18
         wider = [seat | {"block": "东"} for seat in layout(5, 6)]
-        assert (await staff.call("PUT", SEATS, {"seats": wider})).status == 200
+        assert (await staff.call("PUT", SEATS, {"seats": wider})).status == 204
         state = await board.agrees()
         assert len(state["seats"]) == 30
         assert {seat["person_id"] for seat in state["seats"]} == {None, who(1)}
