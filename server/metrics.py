@@ -61,10 +61,10 @@ class Metrics:
         """Answer everything in Prometheus' text format."""
         return generate_latest(self.registry)
 
-    async def watch_loop(self) -> None:
+    async def watch_loop(self, *, every: float = 1.0) -> None:
         """Measure for ever how late the event loop wakes a sleeper."""
         loop = asyncio.get_running_loop()
         while True:
-            due = loop.time() + 1.0
-            await asyncio.sleep(1.0)
+            due = loop.time() + every
+            await asyncio.sleep(every)
             self._lag.set(max(0.0, loop.time() - due))

@@ -281,6 +281,16 @@ async def test_a_broker_that_is_away_is_an_error_of_each_call_and_no_stack(
     assert not caplog.records
 
 
+async def test_emulation_while_the_broker_is_away_is_a_503_and_no_stack(house, monkeypatch, caplog):
+    async def away(*_, **__):
+        raise BrokerDown("Redis cannot be reached")
+
+    monkeypatch.setattr(house.hub.broker, "nodes", away)
+    body = {"session": "s", "node": "another", "data": "{}"}
+    assert (await house.call("/emulation", body)).code == 503
+    assert not [it for it in caplog.records if it.exc_info]
+
+
 async def test_the_same_key_publishes_once_and_older_versions_are_skipped(house):
     first = await house.api("publish", channel="news", data={"n": 1}, idempotency_key="k")
     again = await house.api("publish", channel="news", data={"n": 1}, idempotency_key="k")
