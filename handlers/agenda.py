@@ -15,6 +15,7 @@ from handlers.base import ApiHandler
 from handlers.operation import SIGNED_IN, operation
 from handlers.paging import PageQuery
 from handlers.routing import route
+from handlers.snapshot import PositionView, SnapshotView
 from handlers.text import Draft, Id, Line, Note, Subject
 
 Version = Annotated[int, Field(ge=0, lt=2**31)]
@@ -186,13 +187,29 @@ class AgendaView(BaseModel):
         )
 
 
+class LiveAgendaView(SnapshotView, AgendaView):
+    """The agenda, and the position of the channel from which to go on.
+
+    ``agenda.changed``, ``doc.added`` and ``item.result`` say that there is a newer one to fetch,
+    ``agenda.pointer`` which item is current.
+    """
+
+
 class AgendaHandler(ApiHandler):
     """``/api/v1/meetings/{meeting_id}/agenda``."""
 
     @operation(SIGNED_IN)
-    async def get(self, meeting_id: Id) -> AgendaView:
+    async def get(self, meeting_id: Id) -> LiveAgendaView:
         """Show the agenda; to others than the staff it is empty until it is published."""
-        return AgendaView.of(await self.services.meetings.agenda.show(meeting_id, by=self.user))
+        channel = f"mtg:{meeting_id}"
+        taken = await self.services.realtime.snapshot(
+            channel, lambda: self.services.meetings.agenda.show(meeting_id, by=self.user)
+        )
+        return LiveAgendaView(
+            channel=channel,
+            position=PositionView.of(taken.position),
+            **AgendaView.of(taken.state).model_dump(),
+        )
 
     @operation(Permission.MEETING_MANAGE, status=201)
     async def post(self, meeting_id: Id, body: ItemDraft) -> ItemView:

@@ -78,10 +78,12 @@ def rows(services: Services) -> tuple[Job, ...]:
         Job(
             name="notices.escalate", every=second, run=services.ladder.climb.sweep, everywhere=True
         ),
+        Job(name="opinions.announce", every=5 * second, run=services.meetings.opinions.catch_up),
         Job(name="opinions.remind", every=minute, run=services.meetings.opinion_clock.remind),
         Job(name="profile.apply", every=minute, run=house.profile.resume),
         Job(name="quorum.count", every=second, run=services.hall.quorum.flush, everywhere=True),
         Job(name="quorum.sweep", every=5 * second, run=services.hall.quorum.sweep),
+        Job(name="results.announce", every=2 * second, run=services.meetings.results.catch_up),
         Job(name="seats.announce", every=2 * second, run=services.seats.catch_up),
         Job(name="signups.settle", every=second, run=services.meetings.sign_ups.catch_up),
         Job(name="workdays.seed", every=1440 * minute, run=desk.calendar.seed),

@@ -274,7 +274,7 @@ class ArchiveService:
         return found
 
     async def _opinions(self, meeting_id: str) -> list[Mapping[str, Any]]:
-        left_out = {"staff", "reminders", "overdue_eid", "next_at"}
+        left_out = {"staff", "reminders", "overdue_eid", "next_at", "moved_eid"}
         found = await self._records.opinions(meeting_id)
         return [it.model_dump(mode="json", exclude=left_out) for it in found]
 
@@ -285,7 +285,12 @@ def _item(item: AgendaItem, no: int) -> Mapping[str, Any]:
 
 def _results(items: Sequence[AgendaItem]) -> list[Mapping[str, Any]]:
     return [
-        {"no": no, "item": it.id, "title": it.title, **it.result.model_dump(mode="json")}
+        {
+            "no": no,
+            "item": it.id,
+            "title": it.title,
+            **it.result.model_dump(mode="json", exclude={"eid"}),
+        }
         for no, it in enumerate(items, 1)
         if it.result is not None
     ]

@@ -37,6 +37,8 @@ from domain.ports import AuditLog
 from domain.todo import TodoItem
 from domain.visibility import visible
 
+_AT_ONCE = 200
+
 
 class OpinionParts(NamedTuple):
     """The stores that opinions refer to."""
@@ -162,6 +164,7 @@ class OpinionService:
         at = self._clock()
         fields: dict[str, Any] = {
             "state": to,
+            "moved_eid": self._new_id(),
             "steps": (*opinion.steps, Step(to=to, at=at, by=by.id, text=text)),
         }
         if to is OpinionState.SENT:
@@ -170,12 +173,26 @@ class OpinionService:
             fields["next_at"] = None
         changed = await self._keep(opinion, fields, v)
         await self._note(f"opinion.{to.value}", changed, by.id, v=changed.v)
-        event = OpinionMoved(
-            id=self._new_id(), v=changed.v, at=at, meeting_id=changed.meeting_id,
-            opinion_id=changed.id, state=to,
-        )  # fmt: skip
-        await self._timer.say(changed, event)
+        await self._announce(changed)
         return changed
+
+    async def catch_up(self) -> int:
+        """Announce steps that a process that died has kept and not told; answer how many. A job.
+
+        Another process may just be announcing one of them: the id is the same, so it is heard once.
+        """
+        left = await self._store.unannounced(limit=_AT_ONCE)
+        for opinion in left:
+            await self._announce(opinion)
+        return len(left)
+
+    async def _announce(self, opinion: Opinion) -> None:
+        event = OpinionMoved(
+            id=opinion.moved_eid, v=opinion.v, at=opinion.steps[-1].at,
+            meeting_id=opinion.meeting_id, opinion_id=opinion.id, state=opinion.state,
+        )  # fmt: skip
+        await self._timer.say(opinion, event)
+        await self._store.announced(opinion)
 
     async def todo(self, person: Person) -> Sequence[TodoItem]:
         """Answer what waits at a person's unit; implements ``domain.todo.TodoSource``."""

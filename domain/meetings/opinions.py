@@ -78,6 +78,7 @@ class Opinion(BaseModel):
         org_id: The unit that handles it.
         due: Until when it must be reported on, once it is sent.
         reminders: What is told before that, the earliest first.
+        moved_eid: Id of the event that announces the last step.
         overdue_eid: Id of the event that tells that it is overdue.
         next_at: When there is something to tell next, or ``None``.
         overdue_at: When it was told that it is overdue.
@@ -96,6 +97,7 @@ class Opinion(BaseModel):
     steps: tuple[Step, ...] = ()
     due: Due | None = None
     reminders: tuple[Reminder, ...] = ()
+    moved_eid: str = ""
     overdue_eid: str = ""
     next_at: datetime | None = None
     overdue_at: datetime | None = None
@@ -177,7 +179,16 @@ class OpinionStore(Protocol):
         """Answer one, or ``None``."""
 
     async def put(self, opinion: Opinion, *, was: Opinion) -> bool:
-        """Keep the new form if it is still at version ``was.v``; tell whether."""
+        """Keep the new form if it is still at version ``was.v``; tell whether.
+
+        One that took a step is marked as not announced.
+        """
+
+    async def announced(self, opinion: Opinion) -> None:
+        """Take the mark away, unless another step was taken since."""
+
+    async def unannounced(self, *, limit: int) -> Sequence[Opinion]:
+        """Answer those that are marked."""
 
     async def seen(
         self,

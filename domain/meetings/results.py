@@ -6,7 +6,8 @@ hall, and says so. While the quorum is not reached a result needs a note why it 
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -22,6 +23,8 @@ from domain.people import Person
 from domain.permissions import Permission
 from domain.ports import AuditLog, Bus
 from domain.rules import RuleBook
+
+_PATIENCE = timedelta(seconds=3)
 
 LABEL = "会场宣布的结果（工作人员录入），非平台表决"
 """What stands beside every result, wherever it is shown."""
@@ -52,6 +55,7 @@ class Result(BaseModel):
     Attributes:
         tally: The numbers, where they were read out.
         override: Why it was entered although the quorum was not reached, or empty.
+        eid: Id of the event that announces it, once it is confirmed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -63,6 +67,7 @@ class Result(BaseModel):
     typed_at: datetime
     confirmed_by: str | None = None
     confirmed_at: datetime | None = None
+    eid: str = ""
     v: int = 1
 
 
@@ -98,8 +103,14 @@ class ResultStore(Protocol):
     async def put(self, meeting_id: str, item_id: str, result: Result, *, was: int) -> bool:
         """Keep a result if the one there is unconfirmed and at version ``was``; tell whether.
 
-        ``was`` is 0 where there is none yet.
+        ``was`` is 0 where there is none yet. A confirmed one is marked as not announced.
         """
+
+    async def told(self, item_id: str) -> None:
+        """Take the mark from a result that was announced."""
+
+    async def untold(self, before: datetime) -> Sequence[tuple[str, str, Result]]:
+        """Answer (meeting, item, result) of those confirmed before an instant and still marked."""
 
 
 class Meetings(Protocol):
@@ -190,17 +201,30 @@ class ResultService:
         if result.v != v:
             raise _stale(result.v)
         at = self._clock()
-        said = {"confirmed_by": by.id, "confirmed_at": at, "v": v + 1}
+        said = {
+            "confirmed_by": by.id, "confirmed_at": at, "eid": self._new_id(), "v": v + 1
+        }  # fmt: skip
         confirmed = result.model_copy(update=said)
         await self._keep(meeting_id, item_id, confirmed, was=v)
         await self._note("result.confirm", meeting, item_id, by, confirmed)
+        await self._announce(meeting_id, item_id, confirmed)
+        return confirmed
+
+    async def catch_up(self) -> int:
+        """Announce what a process that died has kept and not told; answer how much. A job."""
+        left = await self._store.untold(self._clock() - _PATIENCE)
+        for meeting_id, item_id, result in left:
+            await self._announce(meeting_id, item_id, result)
+        return len(left)
+
+    async def _announce(self, meeting_id: str, item_id: str, result: Result) -> None:
         event = ResultDeclared(
-            id=self._new_id(), v=confirmed.v, at=at, meeting_id=meeting_id, item_id=item_id,
-            outcome=confirmed.outcome, tally=confirmed.tally,
+            id=result.eid, v=result.v, at=result.confirmed_at or self._clock(),
+            meeting_id=meeting_id, item_id=item_id, outcome=result.outcome, tally=result.tally,
         )  # fmt: skip
         for pattern in ResultDeclared.channels:
             await self._bus.publish(pattern.replace("{id}", meeting_id), event)
-        return confirmed
+        await self._store.told(item_id)
 
     async def _keep(self, meeting_id: str, item_id: str, result: Result, *, was: int) -> None:
         if not await self._store.put(meeting_id, item_id, result, was=was):

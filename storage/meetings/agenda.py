@@ -5,7 +5,7 @@
     agenda_item {_id, meeting_id, title, kind, reporter, state: pending|done|postponed,
                  papers: [{id, meeting_id, file_id, title, readers, also: [], added_at, added_by}],
                  result {outcome, tally, override, typed_by, typed_at, confirmed_by, confirmed_at,
-                 v}, v, created_at, created_by, updated_at, updated_by}
+                 eid, v, untold?}, v, created_at, created_by, updated_at, updated_by}
     meeting {…, agenda: [item]}     the order
     hall {_id: meeting, pointer {item_id}, quorum {v, reached}}     read only: ``storage.hall``
 """
@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from domain.meetings.agenda import AgendaItem, ItemState
@@ -103,10 +104,23 @@ class ResultStore:
         )
         row = result.model_dump()
         row["outcome"] = result.outcome.value
+        if result.confirmed_at is not None:
+            row["untold"] = True
         done = await self._items.update_one(
             {"_id": item_id, "meeting_id": meeting_id, **condition}, {"$set": {"result": row}}
         )
         return done.matched == 1
+
+    async def told(self, item_id: str) -> None:
+        """Take the mark from a result that was announced."""
+        await self._items.update_one({"_id": item_id}, {"$unset": {"result.untold": ""}})
+
+    async def untold(self, before: datetime) -> Sequence[tuple[str, str, Result]]:
+        """Answer (meeting, item, result) of those confirmed before an instant and still marked."""
+        rows = await self._items.find(
+            {"result.untold": True, "result.confirmed_at": {"$lt": before}}, limit=_MOST
+        )
+        return [(row["meeting_id"], row["_id"], Result(**row["result"])) for row in rows]
 
     async def reached(self, meeting_id: str) -> bool:
         """Tell whether the quorum of a meeting is reached now."""

@@ -3,9 +3,9 @@
 ::
 
     opinion {_id, meeting_id, item_id, title, body, org_id, state, steps: [{to, at, by, text}],
-             due {key, day, at, source, provisional}, reminders: [{id, at, days}], overdue_eid,
-             next_at, overdue_at, staff: [scope], v, created_at, created_by, cls, owner_id,
-             audience: []}
+             due {key, day, at, source, provisional}, reminders: [{id, at, days}], moved_eid,
+             overdue_eid, untold?, next_at, overdue_at, staff: [scope], v, created_at, created_by,
+             cls, owner_id, audience: []}
         ``due.day`` is an ISO string. ``next_at`` is there while there is something to tell.
 """
 
@@ -41,10 +41,24 @@ class OpinionStore:
 
     async def put(self, opinion: Opinion, *, was: Opinion) -> bool:
         """Keep the new form if it is still at version ``was.v``; tell whether."""
+        row = _row(opinion)
+        if opinion.moved_eid != was.moved_eid:
+            row["untold"] = True
         done = await self._opinions.update_one(
-            {"_id": was.id, "v": was.v, "state": was.state.value}, {"$set": _row(opinion)}
+            {"_id": was.id, "v": was.v, "state": was.state.value}, {"$set": row}
         )
         return done.matched == 1
+
+    async def announced(self, opinion: Opinion) -> None:
+        """Take the mark away, unless another step was taken since."""
+        await self._opinions.update_one(
+            {"_id": opinion.id, "moved_eid": opinion.moved_eid}, {"$unset": {"untold": ""}}
+        )
+
+    async def unannounced(self, *, limit: int) -> Sequence[Opinion]:
+        """Answer those that are marked."""
+        rows = await self._opinions.find({"untold": True}, limit=limit)
+        return [read_opinion(row) for row in rows]
 
     async def seen(
         self,

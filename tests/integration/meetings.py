@@ -31,6 +31,11 @@ PARTS = (
     Committee(id="shehui", name="社会建设委员会", congress_id="sh20", kind=CommitteeKind.SPECIAL),
 )  # fmt: skip
 
+JOBS = (
+    "meetings.announce", "meetings.archive", "opinions.announce", "opinions.remind",
+    "results.announce", "signups.settle",
+)  # fmt: skip
+
 _SCOPES = ("cmte:npcsc", "session:s2")
 zhuo = person(ulid(901), "卓慕青", Role.MTG_STAFF, *_SCOPES)
 lu = person(ulid(902), "陆行之", Role.MTG_STAFF, *_SCOPES)
@@ -55,7 +60,7 @@ def deputies(count: int) -> list[Any]:
 
 async def settle(db, *, more: int = 0) -> None:
     """Found the standing committee and put everybody on the roster."""
-    for job in ("meetings.announce", "meetings.archive", "opinions.remind", "signups.settle"):
+    for job in JOBS:
         # Tests do this work themselves, so that they know when.
         mine = {"owner": "test", "until": datetime(2100, 1, 1, tzinfo=UTC), "token": 1}
         await db["lease"].replace_one(

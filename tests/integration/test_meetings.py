@@ -23,6 +23,7 @@ from tests.integration.meetings import (
 )
 from tests.integration.people import ulid
 from tests.integration.test_realtime import connected, listen
+from tests.snapshots import following
 
 
 @pytest.fixture
@@ -424,3 +425,54 @@ async def test_what_a_dead_process_kept_is_announced_by_the_next(house):
     assert (event["type"], event["state"]) == ("mtg.state", "paused")
     assert event["v"] == meeting.view["v"] + 1
     assert await house.services.meetings.desk.catch_up() == 0
+
+
+async def test_a_result_that_a_dead_process_confirmed_is_announced_by_the_next(house):
+    staff, second = [await house.sign_in(it) for it in (zhuo, lu)]
+    meeting = await in_session(staff)
+    item = await meeting.call("POST", "/agenda", {"title": "决议"}, status=201)
+    await call_the_roll(house, meeting, present=4)
+    where = f"{meeting.url}/agenda/{item['id']}/result"
+    await staff.call("PUT", where, {"outcome": "passed"})
+    assert (await second.call("POST", f"{where}/confirm", {"v": 1})).status == 200
+    results = house.services.meetings.results
+    house.clock.advance(seconds=4)
+    assert await results.catch_up() == 0
+    kept = {"result.eid": ulid(504), "result.untold": True}
+    await house.db["agenda_item"].update_one({"_id": item["id"]}, {"$set": kept})
+    assert (await results.catch_up(), await results.catch_up()) == (1, 0)
+    told = await house.db["outbox"].find({"body.id": ulid(504)})
+    channels = {row["body"]["channel"].partition(":")[0] for row in told}
+    assert channels == {"mtg", "mtgstaff", "mtgscreen"}
+
+
+async def test_every_change_of_the_agenda_is_told_to_whoever_follows_it_from_its_position(house):
+    staff, member = [await house.sign_in(it) for it in (zhuo, MEMBERS[0])]
+    meeting = await in_session(staff)
+    await meeting.call("POST", "/agenda/publish", {"v": meeting.view["v"]})
+    hints = {"agenda.changed", "doc.added", "item.result", "agenda.pointer", "meeting.changed"}
+
+    def note(state, event):
+        return {**state, "stale": state.get("stale", 0) + (event["type"] in hints)}
+
+    path = f"{meeting.url}/agenda"
+    async with following(house, member, path, note) as phone:
+        item = await meeting.call("POST", "/agenda", {"title": "甲"}, status=201)
+        paper = {"file_id": await upload(staff, b"paper"), "title": "草案"}
+        for n, act in enumerate(
+            [
+                ("POST", "/pointer", {"item_id": item["id"], "v": 0}, 200),
+                ("POST", f"/agenda/{item['id']}/papers", paper, 201),
+                ("PATCH", f"/agenda/{item['id']}", {"v": 2, "title": "乙"}, 200),
+                ("POST", f"/agenda/{item['id']}/state", {"v": 3, "to": "done"}, 200),
+            ],
+            start=2,
+        ):
+            method, where, said, status = act
+            await meeting.call(method, where, said, status=status)
+            async with asyncio.timeout(5):
+                while phone.state.get("stale", 0) < n:
+                    phone._moved.clear()
+                    await phone._moved.wait()
+    (only,) = (await member.call("GET", path)).json["items"]
+    assert (only["title"], only["state"], len(only["papers"])) == ("乙", "done", 1)

@@ -190,3 +190,16 @@ async def test_opinions_come_from_a_meeting_that_has_begun(house):
     )
     early = await staff.call("POST", f"{meeting.url}/opinions", DRAFT)
     assert (early.status, early.code) == (409, "bad_state")
+
+
+async def test_a_step_that_a_dead_process_kept_is_announced_by_the_next(house):
+    staff = await house.sign_in(zhuo)
+    _, opinion = await collected(house)
+    await step(staff, opinion, "sent")
+    # Killed between keeping and telling.
+    step_eid = {"moved_eid": ulid(503), "untold": True}
+    await house.db["opinion"].update_one({"_id": opinion["id"]}, {"$set": step_eid})
+    desk = house.services.meetings.opinions
+    assert (await desk.catch_up(), await desk.catch_up()) == (1, 0)
+    told = await house.db["outbox"].find({"body.id": ulid(503)})
+    assert {row["body"]["channel"].partition(":")[0] for row in told} == {"mtgstaff", "queue"}
