@@ -196,8 +196,9 @@ def build(
     administration = build_administration(
         ground, identity, grants, break_glass, Books(rules, lists)
     )
+    hall = build_hall(ground, rules)
     meetings = build_meetings(
-        ground, administration.rules, administration.deadlines, records, blobs
+        ground, administration.rules, administration.deadlines, records, blobs, hall
     )
     ladder = build_ladder(ground, neighbours, rules, notices.board)
     files = FileService(
@@ -213,7 +214,6 @@ def build(
     todo = TodoService(
         (house.profile, house.consents, house.erasure, notices.reading, leave, meetings.opinions)
     )
-    hall = build_hall(ground, rules)
     return Services(
         administration=administration,
         attendance=build_attendance(ground, rules, hall),

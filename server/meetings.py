@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from domain.deadlines import Deadlines
 from domain.files import BlobStore
+from domain.hall.services import HallServices
 from domain.meetings.agenda import AgendaService
 from domain.meetings.archive import ArchiveService
 from domain.meetings.desk import MeetingDesk
@@ -30,13 +31,20 @@ from storage.organisation import OrganisationStore
 
 
 def build_meetings(
-    ground: Ground, rules: RuleBook, deadlines: Deadlines, files: FileStore, blobs: BlobStore
+    ground: Ground,
+    rules: RuleBook,
+    deadlines: Deadlines,
+    files: FileStore,
+    blobs: BlobStore,
+    hall: HallServices,
 ) -> MeetingServices:
     """Construct everything about meetings but what happens in the hall."""
     db, audit, bus, clock, new_id = ground.db, ground.audit, ground.bus, ground.clock, ground.new_id
     meetings, entries, items = MeetingStore(db), ParticipantStore(db), AgendaStore(db)
     results, house = ResultStore(db), OrganisationStore(db)
-    participants = ParticipantService(entries, meetings, bus=bus, audit=audit, clock=clock)
+    participants = ParticipantService(
+        entries, meetings, hall.quorum, bus=bus, audit=audit, clock=clock
+    )
     agenda = AgendaService(
         items, meetings, participants, bus=bus, audit=audit, clock=clock, new_id=new_id
     )

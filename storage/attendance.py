@@ -95,6 +95,14 @@ class QuorumStore:
         )
         return Quorum(**row["quorum"]) if row else Quorum()
 
+    async def is_present(self, meeting_id: str, person_id: str) -> bool:
+        """Tell whether somebody is in the hall by the record."""
+        states = sorted(state.value for state in IN_THE_HALL)
+        row = await self._records.find_one(
+            {"_id": f"{meeting_id}:{person_id}", "state": {"$in": states}}, projection={"_id": 1}
+        )
+        return row is not None
+
     async def present(self, meeting_id: str) -> int:
         """Count the members who are in the hall."""
         states = sorted(state.value for state in IN_THE_HALL)

@@ -70,6 +70,9 @@ class QuorumStore(Protocol):
     async def ticket(self, meeting_id: str) -> Quorum:
         """Take the next ticket, and answer the quorum as it was last kept."""
 
+    async def is_present(self, meeting_id: str, person_id: str) -> bool:
+        """Tell whether somebody is in the hall by the record."""
+
     async def present(self, meeting_id: str) -> int:
         """Count the members who are in the hall."""
 
@@ -109,6 +112,10 @@ class QuorumCounter:
         self._timer = timer
         self._counted: LRUCache[str, float] = LRUCache(1000)
         self._due: set[str] = set()
+
+    async def present(self, meeting_id: str, person_id: str) -> bool:
+        """Tell whether somebody is in the hall by the record."""
+        return await self._store.is_present(meeting_id, person_id)
 
     async def open(self, meeting_id: str) -> None:
         """Say that records of a meeting are about to change; ``touch`` must follow."""

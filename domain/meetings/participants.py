@@ -105,13 +105,30 @@ class ParticipantStore(Protocol):
         """Answer the names of people, of those who are on the roster."""
 
 
+class Hall(Protocol):
+    """Knows who is in the hall, and counts whether they are enough."""
+
+    async def present(self, meeting_id: str, person_id: str) -> bool:
+        """Tell whether somebody was recorded as being there."""
+
+    async def open(self, meeting_id: str) -> None:
+        """Hear that what is counted is about to change."""
+
+    async def touch(self, meeting_id: str) -> None:
+        """Count anew."""
+
+
 class ParticipantService:
-    """Keeps the list of a meeting, and tells what taking part opens."""
+    """Keeps the list of a meeting, and tells what taking part opens.
+
+    Members are the base of the quorum, so it is counted anew whenever the list changes.
+    """
 
     def __init__(
         self,
         store: ParticipantStore,
         meetings: MeetingStore,
+        hall: Hall,
         *,
         bus: Bus,
         audit: AuditLog,
@@ -119,6 +136,7 @@ class ParticipantService:
     ) -> None:
         self._store = store
         self._meetings = meetings
+        self._hall = hall
         self._bus = bus
         self._audit = audit
         self._clock = clock
@@ -168,6 +186,7 @@ class ParticipantService:
             raise Invalid("没有符合条件的人员", field="people")
         if strangers := sorted(body.people - people):
             raise Invalid("名册中没有此人", field="people", detail={"people": strangers})
+        await self._hall.open(meeting.id)
         by_name = bool(body.people)
         source, at = (Source.STAFF if by_name else Source.ROSTER), self._clock()
         await self._store.admit(
@@ -182,6 +201,7 @@ class ParticipantService:
             "participant.add", meeting, by, capacity=capacity.value, count=len(people),
             **({"people": sorted(people)} if by_name and len(people) <= 50 else {}),
         )  # fmt: skip
+        await self._hall.touch(meeting.id)
         # A lesser capacity may close what the greater one opened.
         for person_id in sorted(body.people):
             await self._bus.recheck(person_id)
@@ -192,7 +212,8 @@ class ParticipantService:
 
         Raises:
             NotFound: They are not on it.
-            BadState: They signed up themselves and must cancel, or the meeting is over.
+            BadState: They signed up themselves and must cancel, are in the hall by the record, or
+                the meeting is over.
         """
         meeting = await self._open(meeting_id, by)
         found = await self._store.one(meeting_id, person_id)
@@ -200,8 +221,12 @@ class ParticipantService:
             raise NotFound
         if found.source is Source.SIGN_UP:
             raise BadState("该人员为自行报名，请在报名名单中取消", allowed=("cancel",))
+        if await self._hall.present(meeting_id, person_id):
+            raise BadState("该人员已签到，请先更正到会记录", allowed=("attendance.reverse",))
+        await self._hall.open(meeting_id)
         await self._store.withdraw(meeting_id, person_id)
         await self._note("participant.remove", meeting, by, person=person_id)
+        await self._hall.touch(meeting_id)
         await self._bus.recheck(person_id)
 
     async def _open(self, meeting_id: str, by: Person) -> Meeting:

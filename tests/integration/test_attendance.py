@@ -88,6 +88,23 @@ async def test_the_thirty_first_of_sixty_makes_a_quorum_and_one_who_leaves_ends_
         assert len([it for it in phone.events if it["type"] == "quorum"]) == 2
 
 
+async def test_a_list_that_changes_changes_the_quorum_and_nobody_in_the_hall_is_struck_off(sixty):
+    staff, deputy = await sixty.sign_in(zhuo), await sixty.sign_in(member(1))
+    quorum, people = sixty.services.hall.quorum, f"{URL}/participants"
+    async with following(sixty, deputy, STATE, REDUCE) as phone:
+        await call(staff, "present", *range(1, 31))
+        await quorum.flush()
+        refused = await staff.call("DELETE", f"{people}/{who(1)}")
+        assert (refused.status, refused.code) == (409, "bad_state")
+
+        assert (await staff.call("DELETE", f"{people}/{who(60)}")).status == 204
+        await quorum.flush()
+        reached = await phone.hears("quorum")
+        assert (reached["present"], reached["total"], reached["needed"]) == (30, 59, 30)
+        assert reached["reached"]
+        await phone.agrees()
+
+
 @pytest.mark.parametrize(
     ("kind", "members", "needed"),
     [
