@@ -27,7 +27,10 @@ ACTION = "receipt.digest"
 SETTLED = timedelta(seconds=30)
 """After so long whatever was marked has been stored, or never will be."""
 
-_FACTS = ("pushed_at", "delivered_at", "read_at", "confirmed_at")
+_FACTS = (
+    *("pushed_at", "delivered_at", "read_at", "confirmed_at"),
+    *("wx_at", "sms_at", "call_at"),
+)
 _PAGE = 1_000
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 

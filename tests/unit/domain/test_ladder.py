@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.clock import SHANGHAI
+from domain.ladder.report import permille
 from domain.ladder.steps import Act, Pace, first_due, next_due, quiet_end, retry_at, step
 from domain.notices.notice import Priority
 from domain.notices.receipt import Receipt, Rung
@@ -127,3 +128,13 @@ def test_no_rung_is_due_before_the_one_below(at, late):
         climbed = due + late
         due = next_due(rung, Priority.URGENT, at, climbed, PACE)
         assert due >= climbed
+
+
+@given(counts=st.lists(st.integers(min_value=0, max_value=2_000), min_size=7, max_size=7))
+def test_shares_add_up_to_the_whole_and_are_never_off_by_a_thousandth(counts):
+    shares = permille(counts)
+    total = sum(counts)
+    assert sum(shares) == (1000 if total else 0)
+    assert all(
+        abs(share - 1000 * n / (total or 1)) < 1 for share, n in zip(shares, counts, strict=True)
+    )
