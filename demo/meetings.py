@@ -23,12 +23,9 @@ from domain.meetings.opinions import OPEN, Opinion, OpinionState, Step
 from domain.meetings.participants import Participant, Source
 from domain.meetings.results import Outcome, Result
 from domain.people import SYSTEM, Flag
-from domain.permissions import Role
-from domain.role_grants import GrantState, RoleGrant
 from domain.roster import Card, Kind
 from domain.rules import begin_of
 from storage.client import Database
-from storage.grants import GrantStore
 from storage.hall import HallStore
 from storage.meetings.agenda import AgendaStore, ResultStore
 from storage.meetings.meetings import MeetingStore
@@ -304,35 +301,15 @@ class Keeper:
                 await self._point(meeting, it.current)
 
     async def _line(self, it: Gathering) -> None:
-        meeting, at = it.meeting, it.meeting.updated_at
-        store = SignUpStore(self._db)
-        if at is None:
+        """Let people sign up one after the other; the hub follows up, as it always does."""
+        meeting, store = it.meeting, SignUpStore(self._db)
+        opened = meeting.updated_at or meeting.created_at
+        if opened is None:
             return
         await store.open(meeting.id, Capacity.ATTEND, it.quota, v=meeting.v)
-        until = begin_of(local_day(meeting.ends_at or at) + _DAY)
-        passes, people = [], []
         for n, who in enumerate(it.line):
-            came = at + timedelta(minutes=n)
+            came = opened + timedelta(minutes=n)
             await store.join(meeting.id, Capacity.ATTEND, who, entry_id=self._new_id(), at=came)
-            if n >= it.quota:
-                continue
-            grant = RoleGrant(
-                id=self._new_id(), person_id=who, role=Role.GUEST,
-                scopes=frozenset({f"mtg:{meeting.id}"}), since=came, until=until,
-                state=GrantState.GRANTED, reason="报名获准", asked_by=who, asked_at=came,
-                approved_by=SYSTEM.id, approved_at=came,
-            )  # fmt: skip
-            passes.append(grant)
-            people.append(
-                Participant(
-                    meeting_id=meeting.id, person_id=who, capacity=Capacity.ATTEND,
-                    source=Source.SIGN_UP, since=came, grant_id=grant.id,
-                )
-            )  # fmt: skip
-        if passes:
-            await GrantStore(self._db).add_many(passes)
-            await self._participants.admit(people)
-        await store.settled(meeting.id, 1 + len(it.line))
 
     async def _point(self, meeting: Meeting, item_id: str) -> None:
         pointer = Pointer(v=1, at=meeting.starts_at, eid=self._new_id(), item_id=item_id)

@@ -89,6 +89,11 @@ async def test_a_stranger_logs_in_finds_a_colleague_and_finds_everything_after_a
         agenda = await fetch(f"{hub}/api/v1/meetings/{opening['id']}/agenda", **bearer)
         states = [it["state"] for it in orjson.loads(agenda.body)["items"]]
         assert states == ["current", "pending", "pending"]
+        found = await fetch(f"{hub}/api/v1/meetings?state=registration&kind=npcsc", **bearer)
+        (twelfth,) = orjson.loads(found.body)["items"]
+        lines = await fetch(f"{hub}/api/v1/meetings/{twelfth['id']}/sign-ups", **bearer)
+        (line,) = orjson.loads(lines.body)["lines"]
+        assert (line["accepted"], line["waiting"]) == (20, 3)
         process.send_signal(signal.SIGKILL)
         await process.wait()
 
