@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import re
 
 import centrifuge
 import pytest
 
 from handlers.operation import operation_of
 from server.application import METHODS, ROUTES, VERBS
+from tests.integration.addresses import address as address_of
 from tests.integration.conftest import Caller
 from tests.integration.hall import ITEMS, MEETING, OTHER, REDUCE, URL, convene, elsewhere, zhuo
-from tests.integration.people import ulid
 from tests.integration.test_realtime import Ear, SubscriptionEar
 from tests.snapshots import announced, following, screening
 
@@ -46,16 +45,6 @@ async def plugged(hall, token):
     return client, ear
 
 
-FILLINGS = (ulid(99), "2026-10-12", "2026-10", "2027", "a" * 64, "key", "1", "sms")
-
-
-def filled(route):
-    """An address of the route, about the screen's own meeting where it is about meetings."""
-    template = route.template.replace("{meeting_id}", MEETING)
-    paths = [re.sub(r"\{\w+\}", filling, template) for filling in FILLINGS]
-    return next(path for path in paths if route.regex.fullmatch(path))
-
-
 @pytest.mark.acceptance("M04-5")
 async def test_a_screen_sees_its_meeting_and_may_do_nothing_else(hall):
     """M04-5"""
@@ -66,7 +55,7 @@ async def test_a_screen_sees_its_meeting_and_may_do_nothing_else(hall):
             promise = operation_of(getattr(route.handler, verb, None))
             if promise is None or promise.access.value == "public":
                 continue
-            path = filled(route)
+            path = address_of(route, meeting_id=MEETING)
             body = None if verb in {"get", "delete"} else {}
             reply = await caller.call(verb.upper(), path, body)
             assert reply.status == 403, (verb, path, reply.status, reply.body)

@@ -6,7 +6,6 @@ then becomes of the empty request.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 
 import pytest
@@ -15,19 +14,11 @@ from domain.people import Grant, Person
 from domain.permissions import Permission, Role
 from handlers.operation import operation_of
 from server.application import ROUTES, VERBS
+from tests.integration.addresses import address
 from tests.integration.people import person, ulid
 from tests.unit.domain.test_permissions import ACTIONS, LINES, MINE
 
 MAY = {(ACTIONS[line["action"]], Role(line["role"])): line["may"] == "200" for line in LINES}
-
-_FILLED = {
-    "day": "2026-10-12",
-    "year": "2027",
-    "month": "2026-10",
-    "no": "3-12",
-    "capacity": "attend",
-    "key_no": "1",
-}
 
 
 def endpoints() -> list[tuple[str, str, Permission]]:
@@ -38,10 +29,7 @@ def endpoints() -> list[tuple[str, str, Permission]]:
             promise = operation_of(getattr(route.handler, verb, None))
             if promise is None or not isinstance(promise.access, Permission):
                 continue
-            path = re.sub(
-                r"\{(\w+)\}", lambda group: _FILLED.get(group[1], ulid(99)), route.template
-            )
-            found.append((verb.upper(), path, promise.access))
+            found.append((verb.upper(), address(route), promise.access))
     return found
 
 
