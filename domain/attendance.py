@@ -68,6 +68,8 @@ class Turn(BaseModel):
     how: str
     by: str
     reason: str = ""
+    gate: str = ""
+    ref: str = ""
 
 
 class Attendance(BaseModel):
@@ -75,8 +77,10 @@ class Attendance(BaseModel):
 
     Attributes:
         capacity: ``member``, ``attend`` (列席), ``observe`` (旁听), …; only members count.
-        how: ``roll_call``, or the door.
+        how: ``roll_call``, or the door: ``hall``, ``person``, ``badge``, ``manual``, ``import``.
         by: Person id of whoever marked it.
+        gate: Through which gate, where there are several.
+        ref: The scan that made the mark, if it was one: the same scan marks once.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -88,8 +92,14 @@ class Attendance(BaseModel):
     at: datetime
     how: str
     by: str
+    gate: str = ""
+    ref: str = ""
     v: int = 1
     history: tuple[Turn, ...] = ()
+
+    def made_by(self, ref: str) -> bool:
+        """Tell whether a scan has made this mark, or an earlier one of the same person."""
+        return bool(ref) and ref in {self.ref, *(turn.ref for turn in self.history)}
 
 
 class Mark(NamedTuple):
@@ -97,6 +107,18 @@ class Mark(NamedTuple):
 
     person_id: str
     state: Presence
+
+
+class Passage(NamedTuple):
+    """A mark with what is known of it: when, by which door and gate, by which scan."""
+
+    person_id: str
+    state: Presence
+    at: datetime
+    how: str
+    by: str
+    gate: str = ""
+    ref: str = ""
 
 
 class Marked(NamedTuple):
@@ -203,23 +225,37 @@ class AttendanceService:
         meeting = await driven(self._meetings, meeting_id, by=by)
         if meeting.state in _OVER:
             raise BadState("会议已归档或取消，不能再签到", allowed=())
-        people = {mark.person_id for mark in marks}
-        capacities = await self._meetings.capacities(meeting_id, people)
-        await self._quorum.open(meeting_id)
-        done: list[Marked] = []
-        for start in range(0, len(marks), _AT_ONCE):
-            some = marks[start : start + _AT_ONCE]
-            done += await asyncio.gather(
-                *(self._mark(meeting_id, mark, capacities.get(mark.person_id), by) for mark in some)
-            )
+        at = self._clock()
+        done = await self.pass_by(
+            meeting_id, [Passage(it.person_id, it.state, at, "roll_call", by.id) for it in marks]
+        )
         changed = [it.record for it in done if it.outcome == "marked" and it.record]
-        await self._announce(meeting_id, changed)
-        await self._quorum.touch(meeting_id)
         if changed:
             await self._note("attendance.call", meeting_id, by, marked=len(changed))
         absent = [record.person_id for record in changed if record.state is Presence.ABSENT]
         if absent:
             await self._absences.absent(meeting, absent)
+        return done
+
+    async def pass_by(self, meeting_id: str, passages: Sequence[Passage]) -> Sequence[Marked]:
+        """Mark people who came through a door, each at most once in ``passages``.
+
+        Whether the door may let them in is judged before. A scan that has marked already is
+        answered as ``marked`` again, and changes nothing.
+        """
+        people = {it.person_id for it in passages}
+        capacities = await self._meetings.capacities(meeting_id, people)
+        await self._quorum.open(meeting_id)
+        done: list[Marked] = []
+        for start in range(0, len(passages), _AT_ONCE):
+            some = passages[start : start + _AT_ONCE]
+            done += await asyncio.gather(
+                *(self._mark(meeting_id, it, capacities.get(it.person_id)) for it in some)
+            )
+        await self._announce(
+            meeting_id, [it.record for it in done if it.outcome == "marked" and it.record]
+        )
+        await self._quorum.touch(meeting_id)
         return done
 
     async def reverse(
@@ -240,7 +276,8 @@ class AttendanceService:
                 raise NotFound
             if was.state is Presence.VOID:
                 raise BadState("签到已撤销", allowed=(mark.value for mark in MARKS[was.state]))
-            record = self._next(was, Presence.VOID, by, reason=reason)
+            void = Passage(person_id, Presence.VOID, self._clock(), "roll_call", by.id)
+            record = _next(was, void, reason=reason)
             if await self._store.put(record, was=was.v):
                 break
         else:
@@ -258,41 +295,21 @@ class AttendanceService:
             await self._announce(meeting_id, [it for it in left if it.meeting_id == meeting_id])
         return len(left)
 
-    async def _mark(self, meeting_id: str, mark: Mark, capacity: str | None, by: Person) -> Marked:
+    async def _mark(self, meeting_id: str, it: Passage, capacity: str | None) -> Marked:
         if capacity is None:
-            return Marked(mark.person_id, "not_invited", None)
+            return Marked(it.person_id, "not_invited", None)
         for _ in range(_TRIES):
-            was = await self._store.get(meeting_id, mark.person_id)
-            if was is not None and was.state is mark.state:
-                return Marked(mark.person_id, "already", was)
-            if mark.state not in MARKS[was.state if was else None]:
-                return Marked(mark.person_id, "refused", was)
-            record = self._next(was, mark.state, by) if was else Attendance(
-                meeting_id=meeting_id,
-                person_id=mark.person_id,
-                capacity=capacity,
-                state=mark.state,
-                at=self._clock(),
-                how="roll_call",
-                by=by.id,
-            )  # fmt: skip
+            was = await self._store.get(meeting_id, it.person_id)
+            if was is not None and was.made_by(it.ref):
+                return Marked(it.person_id, "marked", was)
+            if was is not None and was.state is it.state:
+                return Marked(it.person_id, "already", was)
+            if it.state not in MARKS[was.state if was else None]:
+                return Marked(it.person_id, "refused", was)
+            record = _next(was, it) if was else _first(meeting_id, it, capacity)
             if await self._store.put(record, was=was.v if was else 0):
-                return Marked(mark.person_id, "marked", record)
+                return Marked(it.person_id, "marked", record)
         raise Conflict("操作过于集中，请稍后再试")
-
-    def _next(
-        self, was: Attendance, state: Presence, by: Person, *, reason: str = ""
-    ) -> Attendance:
-        turn = Turn(state=was.state, at=was.at, how=was.how, by=was.by, reason=reason)
-        changes = {
-            "state": state,
-            "at": self._clock(),
-            "how": "roll_call",
-            "by": by.id,
-            "v": was.v + 1,
-            "history": (*was.history, turn),
-        }
-        return was.model_copy(update=changes)
 
     async def _announce(self, meeting_id: str, records: Sequence[Attendance]) -> None:
         for start in range(0, len(records), _AT_ONCE):
@@ -305,3 +322,17 @@ class AttendanceService:
 
     async def _note(self, action: str, meeting_id: str, by: Person, **detail: str | int) -> None:
         await self._audit.record(action, by=by.id, obj=f"meeting:{meeting_id}", detail=detail)
+
+
+def _first(meeting_id: str, it: Passage, capacity: str) -> Attendance:
+    facts = {name: value for name, value in it._asdict().items() if name != "person_id"}
+    return Attendance(meeting_id=meeting_id, person_id=it.person_id, capacity=capacity, **facts)
+
+
+def _next(was: Attendance, it: Passage, *, reason: str = "") -> Attendance:
+    turn = Turn(
+        state=was.state, at=was.at, how=was.how, by=was.by, reason=reason, gate=was.gate,
+        ref=was.ref,
+    )  # fmt: skip
+    facts = {name: value for name, value in it._asdict().items() if name != "person_id"}
+    return was.model_copy(update={**facts, "v": was.v + 1, "history": (*was.history, turn)})

@@ -113,6 +113,8 @@ class Permission(StrEnum):
     PRIVACY_HANDLE = "privacy.handle"
     BREAK_GLASS = "break_glass"
     MEETING_MANAGE = "meeting.manage"
+    CHECK_IN = "checkin.record"
+    HALL_CODE = "hall_code.show"
     SETTINGS_MANAGE = "settings.manage"
 
 
@@ -170,6 +172,8 @@ _ROWS: Mapping[Permission, str] = {
     Permission.PRIVACY_HANDLE: "–   –   –   –   –   –   –   –   A   –   R",
     Permission.BREAK_GLASS: "–   –   –   –   –   –   –   –   2   –   R",
     Permission.MEETING_MANAGE: "–   –   S   S   –   –   –   –   –   –   –",
+    Permission.CHECK_IN: "O   O   O   O   O   O   O   O   O   O   –",
+    Permission.HALL_CODE: "–   –   S   S   –   –   –   –   –   –   –",
     Permission.SETTINGS_MANAGE: "–   –   –   –   –   –   –   –   A   –   R",
 }
 
@@ -182,7 +186,12 @@ _MORE: Mapping[tuple[Role, Permission], Right] = {
     (Role.MODERATOR, Permission.ROOM_MODERATE): Right(Reach.SCOPE),
     (Role.MODERATOR, Permission.ROOM_POST): Right(Reach.SCOPE),
     (Role.MODERATOR, Permission.DIRECTORY_READ): Right(Reach.ALL),
+    (Role.UNIT_HEAD, Permission.CHECK_IN): Right(Reach.OWN),
+    (Role.MODERATOR, Permission.CHECK_IN): Right(Reach.OWN),
+    (Role.GUEST, Permission.CHECK_IN): Right(Reach.OWN),
+    (Role.SCANNER, Permission.CHECK_IN): Right(Reach.SCOPE),
     (Role.SCANNER, Permission.PASS_SCAN): Right(Reach.SCOPE),
+    (Role.SCREEN, Permission.HALL_CODE): Right(Reach.SCOPE),
 }
 
 

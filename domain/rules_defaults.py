@@ -114,6 +114,13 @@ _ROWS: tuple[tuple[str, Value, Unit, str, str], ...] = (
     ("notice.ladder.retry", 30, Unit.SECONDS, _PRODUCT, "对方繁忙时再试的间隔，逐次加倍"),
     ("notice.ladder.tries", 6, _C, _PRODUCT, "一级通知最多尝试次数"),
     # Check-in.
+    ("checkin.hall.window", 10, Unit.SECONDS, _PRODUCT, "会场签到码更换间隔"),
+    ("checkin.hall.windows", 2, _C, _PRODUCT, "除当前一期外，仍然有效的前几期会场码"),
+    ("checkin.claim", 5, Unit.MINUTES, _PRODUCT, "扫会场码后完成登录并签到的时间，只可用一次"),
+    ("checkin.person.life", 15, Unit.SECONDS, _PRODUCT, "手机个人码的有效时间"),
+    ("checkin.opens", 120, Unit.MINUTES, _PRACTICE, "会前多久开始签到，会议可另定"),
+    ("checkin.late", 1, Unit.MINUTES, _PRACTICE, "开会后多久起记为迟到，会议可另定"),
+    ("checkin.clock", 5, Unit.SECONDS, _PRODUCT, "设备时钟偏差超过此值即予校正"),
     ("pass.key.overlap", 60, _D, _PRODUCT, "更换签名密钥后，旧密钥签发的码继续有效的时间"),
     # PRODUCT.md §2.1: no legal votes on phones.
     ("poll.binding", False, Unit.FLAG, "产品定型：手机不承担法定表决", "不可更改"),

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from domain.administration import Administration
 from domain.attendance import AttendanceService
+from domain.checkins.services import CheckIns
 from domain.device_tokens import DeviceTokenService
 from domain.hall.services import HallServices
 from domain.house import House
@@ -55,6 +56,7 @@ class Services:
 
     administration: Administration
     attendance: AttendanceService
+    checkins: CheckIns
     device_tokens: DeviceTokenService
     files: FileService
     hall: HallServices

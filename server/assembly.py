@@ -29,7 +29,7 @@ from server import health as health_routes
 from server.access import watch
 from server.administration import Books, build_administration
 from server.application import ROUTES, audit
-from server.checkins import build_passes
+from server.checkins import build_checkins, build_passes
 from server.config import Env, Settings
 from server.ground import Ground, lay
 from server.hall import (
@@ -66,6 +66,7 @@ from storage.inspection import FileInspector
 from storage.ladder.consents import ConsentStock
 from storage.meetings.personal import ParticipantData
 from storage.notices.personal import ReceiptData
+from storage.personal_checkins import DoorData
 from storage.personal_office import FileData, GlassData, GrantData
 from storage.rules import RuleStore
 
@@ -183,6 +184,7 @@ def build(
         FileData(db),
         ReceiptData(db),
         ParticipantData(db),
+        DoorData(db),
         *hall_data(ground),
         ConsentStock(db),
     )
@@ -214,9 +216,12 @@ def build(
     todo = TodoService(
         (house.profile, house.consents, house.erasure, notices.reading, leave, meetings.opinions)
     )
+    attendance = build_attendance(ground, rules, hall)
+    passes = build_passes(ground, rules)
     return Services(
         administration=administration,
-        attendance=build_attendance(ground, rules, hall),
+        attendance=attendance,
+        checkins=build_checkins(ground, rules, passes, attendance),
         device_tokens=device_tokens,
         files=files,
         hall=hall,
@@ -226,7 +231,7 @@ def build(
         meetings=meetings,
         ladder=ladder,
         notices=notices,
-        passes=build_passes(ground, rules),
+        passes=passes,
         realtime=realtime_service(ground),
         seats=build_seats(ground),
         sessions=Admittance(identity.sessions, device_tokens),

@@ -2,20 +2,48 @@
 
 from __future__ import annotations
 
+from domain.attendance import AttendanceService
+from domain.checkins.doors import DoorPorts, DoorService
+from domain.checkins.plans import DoorDesk
+from domain.checkins.reading import Reader
+from domain.checkins.services import CheckIns
+from domain.passes.badges import BadgeDesk, BadgePorts
+from domain.passes.hall_codes import HallCodes
 from domain.passes.keys import KeyBook
 from domain.passes.services import Passes
 from domain.rules import RuleBook
 from server.ground import Ground
-from storage.passes import PassKeyStore
+from storage.checkins.doors import DoorStore
+from storage.checkins.scans import ScanStore
+from storage.hall import MeetingFacts
+from storage.passes.badges import BadgeStore
+from storage.passes.keys import PassKeyStore
 
 
 def build_passes(ground: Ground, rules: RuleBook) -> Passes:
     """Construct what makes codes."""
-    keys = KeyBook(
-        PassKeyStore(ground.db),
-        rules,
-        vault=ground.vault,
-        audit=ground.audit,
-        clock=ground.clock,
+    db, audit, clock, new_id = ground.db, ground.audit, ground.clock, ground.new_id
+    keys = KeyBook(PassKeyStore(db), rules, vault=ground.vault, audit=audit, clock=clock)
+    meetings = MeetingFacts(db)
+    ports = BadgePorts(store=BadgeStore(db), meetings=meetings, people=DoorStore(db), rules=rules)
+    return Passes(
+        badges=BadgeDesk(ports, keys, audit=audit, clock=clock, new_id=new_id),
+        hall_codes=HallCodes(keys, meetings, rules, clock=clock, new_id=new_id),
+        keys=keys,
     )
-    return Passes(keys=keys)
+
+
+def build_checkins(
+    ground: Ground, rules: RuleBook, passes: Passes, roll: AttendanceService
+) -> CheckIns:
+    """Construct the doors."""
+    db, clock = ground.db, ground.clock
+    doors, scans, meetings = DoorStore(db), ScanStore(db), MeetingFacts(db)
+    reader = Reader(passes.keys, passes.hall_codes, BadgeStore(db), origin=ground.settings.origin)
+    ports = DoorPorts(
+        scans=scans, facts=doors, meetings=meetings, roll=roll, rules=rules, reader=reader
+    )
+    return CheckIns(
+        desk=DoorDesk(doors, scans, meetings, audit=ground.audit, clock=clock),
+        doors=DoorService(ports, bus=ground.bus, clock=clock, new_id=ground.new_id),
+    )

@@ -55,6 +55,7 @@ def rows(services: Services) -> tuple[Job, ...]:
         Job(name="breakglass.close", every=second, run=desk.break_glass.sweep),
         Job(name="accounts.due", every=20 * second, run=services.identity.accounts.apply_due),
         Job(name="bulk.run", every=second, run=desk.bulk.run_next),
+        Job(name="checkins.announce", every=2 * second, run=services.checkins.doors.catch_up),
         Job(name="consents.withdraw", every=20 * second, run=house.consents.finish_withdrawals),
         Job(name="exports.expire", every=10 * minute, run=house.exports.expire),
         Job(name="exports.make", every=2 * second, run=house.exports.run_next),

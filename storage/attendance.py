@@ -2,8 +2,8 @@
 
 ::
 
-    attendance {_id: "<meeting>:<person>", m, p, capacity, state, at, how, by, v, untold,
-                hist: [{state, at, how, by, reason}]}
+    attendance {_id: "<meeting>:<person>", m, p, capacity, state, at, how, by, gate, ref, v,
+                untold, hist: [{state, at, how, by, reason, gate, ref}]}
         ``untold`` is there until the change has been announced.
 """
 
@@ -156,6 +156,8 @@ def _row(record: Attendance) -> dict[str, Any]:
         "at": record.at,
         "how": record.how,
         "by": record.by,
+        "gate": record.gate,
+        "ref": record.ref,
         "v": record.v,
         "untold": True,
         "hist": [turn.model_dump() | {"state": turn.state.value} for turn in record.history],
@@ -164,4 +166,5 @@ def _row(record: Attendance) -> dict[str, Any]:
 
 def _record(row: dict[str, Any]) -> Attendance:
     same = {name: row[name] for name in ("capacity", "state", "at", "how", "by", "v")}
+    same |= {name: row.get(name, "") for name in ("gate", "ref")}
     return Attendance(meeting_id=row["m"], person_id=row["p"], history=row["hist"], **same)

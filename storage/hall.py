@@ -23,7 +23,10 @@ from domain.hall.state import Hall, Part
 from domain.rules import begin_of
 from storage.client import Collection, Database, Duplicate
 
-_FACTS = ("kind", "state", "title", "starts_at", "session_id", "committee_id", "delegation_id", "v")
+_FACTS = (
+    "kind", "state", "title", "starts_at", "ends_at", "session_id", "committee_id",
+    "delegation_id", "v",
+)  # fmt: skip
 _PARTS = tuple(name for name in Hall.model_fields if name != "meeting_id")
 
 

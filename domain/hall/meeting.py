@@ -33,6 +33,7 @@ class Meeting(BaseModel):
     state: str
     title: str = ""
     starts_at: datetime | None = None
+    ends_at: datetime | None = None
     session_id: str | None = None
     committee_id: str | None = None
     delegation_id: str | None = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from domain.passes.badges import BadgeDesk
+from domain.passes.hall_codes import HallCodes
 from domain.passes.keys import KeyBook
 
 
@@ -11,4 +13,6 @@ from domain.passes.keys import KeyBook
 class Passes:
     """Everything a handler may ask about codes."""
 
+    badges: BadgeDesk
+    hall_codes: HallCodes
     keys: KeyBook

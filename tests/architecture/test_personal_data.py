@@ -32,6 +32,7 @@ OF_NOBODY = {
     "counter": "numbers",
     "delegation": "a part of the house",
     "demo": "invented people only, and never in production",
+    "door_plan": "gates of a meeting; who set them up is an act of office",
     "device_token": "screens and scanners; ``created_by`` is an act of office",
     "dictionary": "words",
     "digest": "whose turn it is for a minute, gone after a day by an expiring index",

@@ -56,6 +56,8 @@ ACTIONS = {
     "handle privacy requests": Permission.PRIVACY_HANDLE,
     "break-glass": Permission.BREAK_GLASS,
     "prepare a meeting": Permission.MEETING_MANAGE,
+    "check in at a door": Permission.CHECK_IN,
+    "show the hall code": Permission.HALL_CODE,
     "switch features, keep dictionaries and keys": Permission.SETTINGS_MANAGE,
 }
 

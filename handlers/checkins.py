@@ -1,0 +1,48 @@
+"""Check-in by hand, one or many: ``/api/v1/meetings/{meeting_id}/check-ins``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from domain.checkins.scan import Direction
+from domain.permissions import Permission
+from handlers.base import ApiHandler
+from handlers.instants import Instant
+from handlers.operation import operation
+from handlers.routing import route
+from handlers.scans import Nonce, ScansView, ScanView
+from handlers.text import Draft, Id, Reason
+
+
+class CheckInsDraft(Draft):
+    """Who passes, and why by hand; ``at`` for all, if not now."""
+
+    nonce: Nonce
+    people: Annotated[tuple[Id, ...], Field(min_length=1, max_length=500)]
+    dir: Direction = Direction.IN
+    reason: Reason
+    at: Instant | None = None
+
+
+class CheckInsHandler(ApiHandler):
+    """``/api/v1/meetings/{meeting_id}/check-ins``."""
+
+    @operation(Permission.CHECKIN_REVERSE)
+    async def post(self, meeting_id: Id, body: CheckInsDraft) -> ScansView:
+        """Let people pass whom the staff know; the same number again changes nothing."""
+        found = await self.services.checkins.doors.by_hand(
+            meeting_id,
+            dict.fromkeys(body.people, body.at),
+            nonce=body.nonce,
+            to=body.dir,
+            reason=body.reason,
+            by=self.user,
+        )
+        return ScansView(results=[ScanView.of(it) for it in found], faults=[])
+
+
+ROUTES = [
+    route(r"/api/v1/meetings/(?P<meeting_id>[0-9A-Z]{26})/check-ins", CheckInsHandler),
+]

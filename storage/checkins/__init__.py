@@ -1,0 +1,1 @@
+"""Scans at the doors, and what is known of people there."""
