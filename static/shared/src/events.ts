@@ -125,6 +125,9 @@ export interface DeviceState {
   readonly state: 'issued' | 'revoked';
 }
 
+/** Which way somebody passes. */
+export type Direction = 'in' | 'out';
+
 /** The copy the receiver asked for can be fetched. */
 export interface ExportReady {
   readonly id: string;
@@ -493,6 +496,9 @@ export interface ReceiptCounted {
 /** How a reader answers where confirmation is asked for. */
 export type Reply = 'join' | 'leave' | 'other';
 
+/** What came of a scan, PRODUCT.md F12. */
+export type Result = 'ok' | 'needs_attention' | 'already_in' | 'already_out' | 'unknown' | 'bad_signature' | 'expired_window' | 'wrong_meeting' | 'wrong_gate' | 'not_invited' | 'not_yet' | 'too_late' | 'revoked' | 'blocked' | 'on_leave' | 'suspended' | 'claim_used' | 'offline_unverified';
+
 /** A result declared in the hall has been typed and confirmed by two persons. */
 export interface ResultDeclared {
   readonly id: string;
@@ -642,6 +648,26 @@ export interface Unread {
   readonly at: string;
   readonly count: number;
   readonly read: readonly (string)[];
+}
+
+/** By which door; what stands in `how` of the attendance record. */
+export type Way = 'hall' | 'person' | 'badge' | 'manual' | 'import' | 'unread';
+
+/** A scan as it is announced. */
+export interface _CheckIn {
+  readonly id: string;
+  readonly type: string;
+  readonly v: number;
+  readonly at: string;
+  readonly scan_id: string;
+  readonly meeting_id: string;
+  readonly person_id: string | null;
+  readonly gate: string;
+  readonly way: Way;
+  readonly dir: Direction;
+  readonly result: Result;
+  readonly offline: boolean;
+  readonly conflict: boolean;
 }
 
 /** What may be heard, by namespace. */
