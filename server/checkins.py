@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from domain.attendance import AttendanceService
 from domain.checkins.doors import DoorPorts, DoorService
+from domain.checkins.pass_list import ListPorts, PassListService
 from domain.checkins.plans import DoorDesk
 from domain.checkins.reading import Reader
 from domain.checkins.services import CheckIns
@@ -13,6 +14,7 @@ from domain.passes.keys import KeyBook
 from domain.passes.services import Passes
 from domain.rules import RuleBook
 from server.ground import Ground
+from storage.attendance import AttendanceStore
 from storage.checkins.doors import DoorStore
 from storage.checkins.scans import ScanStore
 from storage.hall import MeetingFacts
@@ -43,7 +45,15 @@ def build_checkins(
     ports = DoorPorts(
         scans=scans, facts=doors, meetings=meetings, roll=roll, rules=rules, reader=reader
     )
+    lists = ListPorts(
+        facts=doors,
+        roll=AttendanceStore(db),
+        badges=BadgeStore(db),
+        meetings=meetings,
+        keys=passes.keys,
+    )
     return CheckIns(
         desk=DoorDesk(doors, scans, meetings, audit=ground.audit, clock=clock),
+        lists=PassListService(lists, audit=ground.audit, clock=clock),
         doors=DoorService(ports, bus=ground.bus, clock=clock, new_id=ground.new_id),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from domain.checkins.doors import DoorService
+from domain.checkins.pass_list import PassListService
 from domain.checkins.plans import DoorDesk
 
 
@@ -14,3 +15,4 @@ class CheckIns:
 
     desk: DoorDesk
     doors: DoorService
+    lists: PassListService
