@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from pydantic import BaseModel, ConfigDict
 
@@ -107,11 +108,14 @@ class Person(BaseModel):
         """Whether it is no person but a screen or a scanner."""
         return not self.roles.isdisjoint(DEVICE_ROLES)
 
+    @property
+    def permissions(self) -> tuple[Permission, ...]:
+        """Everything the person may do somewhere, in the order of the matrix."""
+        return _permissions(self.state, self.roles)
+
     def rights(self, permission: Permission) -> Iterator[tuple[Grant, Right]]:
         """Yield each grant that gives the permission, with how far it goes."""
-        if self.state is AccountState.SUSPENDED and permission not in _LEFT_WHEN_SUSPENDED:
-            return
-        if self.state not in _MAY_ACT:
+        if not _may_act(self.state, permission):
             return
         for grant in self.grants:
             cell = right(grant.role, permission)
@@ -141,3 +145,19 @@ SYSTEM = Person(id="system", name="系统")
 _MAY_ACT = frozenset({AccountState.ACTIVE, AccountState.SUSPENDED})
 
 _LEFT_WHEN_SUSPENDED = frozenset({Permission.DIRECTORY_READ})
+
+
+def _may_act(state: AccountState, permission: Permission) -> bool:
+    if state is AccountState.SUSPENDED:
+        return permission in _LEFT_WHEN_SUSPENDED
+    return state in _MAY_ACT
+
+
+@lru_cache(maxsize=1024)
+def _permissions(state: AccountState, roles: frozenset[Role]) -> tuple[Permission, ...]:
+    return tuple(
+        permission
+        for permission in Permission
+        if _may_act(state, permission)
+        and any(right(role, permission) is not None for role in roles)
+    )

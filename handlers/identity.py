@@ -87,7 +87,7 @@ class MeView(BaseModel):
                 for grant in person.grants
             ],
             flags=sorted(person.flags),
-            permissions=[permission for permission in Permission if person.may(permission)],
+            permissions=list(person.permissions),
             delegation_id=person.delegation_id,
             group_id=person.group_id,
             committee_ids=sorted(person.committee_ids),

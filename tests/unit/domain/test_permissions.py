@@ -150,3 +150,12 @@ def test_a_closed_account_may_nothing_and_a_suspended_one_only_reads_the_directo
         assert not person.may(permission) or permission is Permission.DIRECTORY_READ
     elif state is not AccountState.ACTIVE:
         assert not person.may(permission)
+
+
+@pytest.mark.parametrize("state", AccountState)
+def test_all_that_a_person_may_is_what_each_permission_says(state):
+    for roles in ((), (Role.DEPUTY,), (Role.ADMIN, Role.EDITOR), (Role.GUEST, Role.LIAISON)):
+        person = Person(
+            id="p", name="某人", state=state, grants=tuple(Grant(role=it) for it in roles)
+        )
+        assert set(person.permissions) == {it for it in Permission if person.may(it)}
