@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field, StringConstraints
 from domain.passes.badges import Badge, BadgeState, Coded
 from domain.permissions import Permission
 from handlers.base import ApiHandler
-from handlers.entry import qr_svg
-from handlers.operation import SIGNED_IN, operation
+from handlers.entry import qr_png, qr_svg
+from handlers.operation import SIGNED_IN, Written, operation
 from handlers.routing import route
 from handlers.text import Draft, Id, Reason
 
@@ -154,6 +154,33 @@ class BadgesHandler(ApiHandler):
         return BadgesView(badges=[CodedBadgeView.coded(it) for it in found])
 
 
+class BadgeSheetHandler(ApiHandler):
+    """``/api/v1/meetings/{meeting_id}/badges/sheet``."""
+
+    @operation(Permission.CONSOLE_RUN, rate="export", produces="application/pdf")
+    async def get(self, meeting_id: Id) -> Written:
+        """Print the badges that hold: A4, eight on a page."""
+        file = await self.services.passes.badges.sheet(meeting_id, by=self.user)
+        self.set_header("Content-Type", "application/pdf")
+        self.set_header("Content-Disposition", f'attachment; filename="badges-{meeting_id}.pdf"')
+        self.set_header("Cache-Control", "no-store")
+        self.write(file)
+        return Written()
+
+
+class MyPassPictureHandler(ApiHandler):
+    """``/api/v1/me/pass/picture``."""
+
+    @operation(SIGNED_IN, produces="image/png")
+    async def get(self, query: MyPassQuery) -> Written:
+        """Show one's own code for a meeting as a picture."""
+        it = await self.services.passes.badges.mine(query.meeting, by=self.user)
+        self.set_header("Content-Type", "image/png")
+        self.set_header("Cache-Control", "no-store")
+        self.write(qr_png(it.code))
+        return Written()
+
+
 class BadgeRevocationHandler(ApiHandler):
     """``/api/v1/meetings/{meeting_id}/badges/{badge_id}/revocation``."""
 
@@ -170,7 +197,9 @@ _MEETING = r"/api/v1/meetings/(?P<meeting_id>[0-9A-Z]{26})"
 
 ROUTES = [
     route(r"/api/v1/me/pass", MyPassHandler),
+    route(r"/api/v1/me/pass/picture", MyPassPictureHandler),
     route(rf"{_MEETING}/badges", BadgesHandler),
+    route(rf"{_MEETING}/badges/sheet", BadgeSheetHandler),
     route(rf"{_MEETING}/badges/(?P<badge_id>[0-9A-Z]{{26}})/revocation", BadgeRevocationHandler),
     route(rf"{_MEETING}/hall-code", HallCodeHandler),
 ]

@@ -15,6 +15,7 @@ from domain.passes.services import Passes
 from domain.rules import RuleBook
 from server.ground import Ground
 from storage.attendance import AttendanceStore
+from storage.badge_sheets import PdfSheets
 from storage.checkins.doors import DoorStore
 from storage.checkins.scans import ScanStore
 from storage.hall import MeetingFacts
@@ -27,7 +28,13 @@ def build_passes(ground: Ground, rules: RuleBook) -> Passes:
     db, audit, clock, new_id = ground.db, ground.audit, ground.clock, ground.new_id
     keys = KeyBook(PassKeyStore(db), rules, vault=ground.vault, audit=audit, clock=clock)
     meetings = MeetingFacts(db)
-    ports = BadgePorts(store=BadgeStore(db), meetings=meetings, people=DoorStore(db), rules=rules)
+    ports = BadgePorts(
+        store=BadgeStore(db),
+        meetings=meetings,
+        people=DoorStore(db),
+        rules=rules,
+        printer=PdfSheets(),
+    )
     return Passes(
         badges=BadgeDesk(ports, keys, audit=audit, clock=clock, new_id=new_id),
         hall_codes=HallCodes(keys, meetings, rules, clock=clock, new_id=new_id),

@@ -15,10 +15,11 @@ from typing import NamedTuple, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from domain.clock import Clock, NewId
-from domain.errors import BadState, NotFound
+from domain.errors import BadState, Invalid, NotFound
 from domain.hall.meeting import Meeting, Meetings, driven, find
 from domain.passes.code import Form, Personal
 from domain.passes.keys import KeyBook
+from domain.passes.sheets import MOST_CARDS, Card, SheetPrinter
 from domain.people import Person
 from domain.ports import AuditLog
 
@@ -125,6 +126,7 @@ class BadgePorts(NamedTuple):
     meetings: Meetings
     people: Names
     rules: Lives
+    printer: SheetPrinter
 
 
 class BadgeDesk:
@@ -133,7 +135,7 @@ class BadgeDesk:
     def __init__(
         self, ports: BadgePorts, keys: KeyBook, *, audit: AuditLog, clock: Clock, new_id: NewId
     ) -> None:
-        self._store, self._meetings, self._people, self._rules = ports
+        self._store, self._meetings, self._people, self._rules, self._printer = ports
         self._keys = keys
         self._audit = audit
         self._clock = clock
@@ -198,6 +200,22 @@ class BadgeDesk:
         return [
             Coded(it, await self._keys.sign(it.claims), names.get(it.person_id, "")) for it in held
         ]
+
+    async def sheet(self, meeting_id: str, *, by: Person) -> bytes:
+        """Answer the badges of a meeting that hold as a PDF for the printer, by number.
+
+        Raises:
+            Forbidden: The person does not drive this meeting.
+            Invalid: There are more than fit into one file.
+        """
+        held = await self.list(meeting_id, by=by)
+        if len(held) > MOST_CARDS:
+            raise Invalid(f"一次最多打印 {MOST_CARDS} 张证件", field="badges")
+        meeting = await find(self._meetings, meeting_id)
+        cards = [Card(it.code, (it.name, meeting.title, f"No. {it.badge.serial}")) for it in held]
+        file = await self._printer.sheet(meeting.title, cards)
+        await self._note("badge.print", meeting_id, by, count=len(held))
+        return file
 
     async def revoke(self, meeting_id: str, badge_id: str, *, reason: str, by: Person) -> Badge:
         """Void a badge, because it is lost or was copied.
