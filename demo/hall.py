@@ -1,13 +1,13 @@
 """What happens in the hall of the demo while it is looked at: the opening, half an hour in.
 
 Everybody has a seat, most are there, a few are on leave, the quorum is reached, the screen shows
-the agenda, and three wait to speak. Two deputies have missed two sessions without leave, which the
-staff see as an alert.
+the agenda, three wait to speak, and the doors take the badges that were printed. Two deputies have
+missed two sessions without leave, which the staff see as an alert.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from math import ceil
 from random import Random
@@ -18,6 +18,7 @@ from demo.people import Resident
 from domain.attendance import Attendance, Presence
 from domain.hall.state import Countdown, Part, Quorum, Scene, SceneName, Speakers, Turn
 from domain.leave.request import Leave, LeaveKind, LeaveState, reason_context
+from domain.passes.badges import Badge
 from domain.people import Flag
 from domain.ports import Vault
 from domain.roster import Card, Kind
@@ -27,12 +28,14 @@ from storage.attendance import AttendanceStore
 from storage.client import Database
 from storage.hall import HallStore
 from storage.leave import LeaveStore
+from storage.passes.badges import BadgeStore
 from storage.seats import SeatStore
 
 _SEED = 30
 _ROWS, _COLS = 30, 40
 _BLOCKS = ("A", "B", "C", "D", "E", "F")
 _MINUTE = timedelta(minutes=1)
+_BADGES = 9
 
 
 class Usher:
@@ -60,6 +63,7 @@ class Usher:
         away = await self._leaves(meeting["_id"], meeting.get("session_id"))
         there = await self._roll(meeting["_id"], away)
         await self._seats(meeting["_id"], there)
+        await self._badges(meeting)
         await self._board(meeting["_id"], there)
         await self._missing()
 
@@ -122,6 +126,26 @@ class Usher:
         await AttendanceStore(self._db).add_many(records)
         there = {record.person_id for record in records}
         return [card for card in self._deputies if card.id in there]
+
+    async def _badges(self, meeting: Mapping[str, Any]) -> None:
+        """A page of badges, ready to be printed and scanned; one of them was lost and is void."""
+        store = BadgeStore(self._db)
+        some = self._deputies[:_BADGES]
+        first = await store.serials(meeting["_id"], len(some))
+        for serial, card in enumerate(some, first):
+            badge = Badge(
+                id=self._new_id(),
+                meeting_id=meeting["_id"],
+                person_id=card.id,
+                serial=serial,
+                issued_at=self._base - timedelta(days=1),
+                issued_by=self._staff,
+                until=self._base + timedelta(days=14),
+            )
+            await store.add(badge)
+        await store.revoke(
+            badge.id, meeting["_id"], at=self._base, by=self._staff, reason="遗失补办"
+        )
 
     async def _seats(self, meeting_id: str, there: list[Card]) -> None:
         """Seats by delegation from the front; those who are there sit."""
