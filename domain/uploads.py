@@ -51,8 +51,8 @@ class Inspector(Protocol):
 class Keeper(Protocol):
     """A feature that attaches files to its things, and knows who may read those."""
 
-    async def may_read(self, ref: str, *, by: Person) -> bool:
-        """Tell whether a person may read the files attached to ``<kind>:<id>``."""
+    async def may_read(self, ref: str, file_id: str, *, by: Person) -> bool:
+        """Tell whether a person may read a file that is attached to ``<kind>:<id>``."""
 
 
 @dataclass(frozen=True)
@@ -223,7 +223,7 @@ class FileService:
         if visible(by, seen, at=self._clock()):
             return record
         keeper = self._keepers.get(record.ref.partition(":")[0])
-        if keeper is None or not await keeper.may_read(record.ref, by=by):
+        if keeper is None or not await keeper.may_read(record.ref, record.id, by=by):
             raise NotFound
         return record
 

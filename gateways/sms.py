@@ -84,7 +84,7 @@ class TencentSms:
             }
         )
         answer = await self._http.post("/", body, headers=self._headers(account, body))
-        return _serial(answer.get("Response", {}))
+        return _serial(answer.get("Response"))
 
     def _headers(self, account: SmsAccount, body: bytes) -> dict[str, str]:
         now = int(self._clock().timestamp())
@@ -166,17 +166,19 @@ def sign(
     )
 
 
-def _serial(response: dict[str, object]) -> str:
+def _serial(response: object) -> str:
     """Answer the serial number of the one message sent, or raise what the provider says."""
+    if not isinstance(response, dict):
+        raise UpstreamDown("短信服务返回了无法识别的内容", upstream=_UPSTREAM)
     error = response.get("Error")
     if isinstance(error, dict):
         raise UpstreamRefused(f"短信服务拒绝了请求：{error.get('Code')}", upstream=_UPSTREAM)
     statuses = response.get("SendStatusSet")
-    if not isinstance(statuses, list) or len(statuses) != 1:
+    if not isinstance(statuses, list) or len(statuses) != 1 or not isinstance(statuses[0], dict):
         raise UpstreamDown("短信服务返回了无法识别的内容", upstream=_UPSTREAM)
     code = str(statuses[0].get("Code", ""))
     if code.startswith("LimitExceeded."):
         raise RateLimited("该号码短信发送过于频繁，请稍后再试", retry_after=60)
     if code != "Ok":
         raise UpstreamRefused(f"短信发送失败：{code}", upstream=_UPSTREAM)
-    return str(statuses[0]["SerialNo"])
+    return str(statuses[0].get("SerialNo", ""))

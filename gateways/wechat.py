@@ -79,8 +79,11 @@ class WeChatClient:
             if error.errcode in _BAD_CODE:
                 raise Unauthenticated("微信授权已失效，请重新进入", code="code_used") from error
             raise
+        openid = answer.get("openid")
+        if not isinstance(openid, str) or not openid:
+            raise UpstreamDown("微信返回了无法识别的内容", upstream=_UPSTREAM)
         return WeChatIdentity(
-            openid=str(answer["openid"]),
+            openid=openid,
             unionid=answer.get("unionid"),
             snapshot=bool(answer.get("is_snapshotuser")),
         )
@@ -149,7 +152,7 @@ class WeChatClient:
             ),
         )
         refuse_errors(answer)
-        return str(answer["access_token"]), int(answer["expires_in"])
+        return lasting(answer, "access_token")
 
     async def _fetch_ticket(self) -> tuple[str, int]:
         try:
@@ -159,7 +162,7 @@ class WeChatClient:
                 raise
             self._token.forget()
             answer = await self._get_ticket()
-        return str(answer["ticket"]), int(answer["expires_in"])
+        return lasting(answer, "ticket")
 
     async def _get_ticket(self) -> dict[str, Any]:
         answer = await self._http.get(
@@ -217,6 +220,18 @@ class Cached:
         """Fetch anew at the next question; a value that was replaced already is no reason."""
         if value in {"", self._value}:
             self._until = None
+
+
+def lasting(answer: dict[str, Any], name: str) -> tuple[str, int]:
+    """Answer a value and for how many seconds it holds.
+
+    Raises:
+        UpstreamDown: One of them is not there, or nonsense.
+    """
+    value, seconds = answer.get(name), answer.get("expires_in")
+    if not isinstance(value, str) or not value or not isinstance(seconds, int) or seconds <= 0:
+        raise UpstreamDown("微信返回了无法识别的内容", upstream=_UPSTREAM)
+    return value, seconds
 
 
 def refuse_errors(answer: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from domain.clock import Clock
 from domain.errors import NotConfigured, Unsent, UpstreamDown
 from domain.ladder.ports import Handover, Message, Outcome
 from gateways.http import JsonClient
-from gateways.wechat import BAD_TOKEN, Cached, WeChatError, refuse_errors
+from gateways.wechat import BAD_TOKEN, Cached, WeChatError, lasting, refuse_errors
 
 _log = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ class WeComMessages:
             "/cgi-bin/gettoken", {"corpid": self._corp_id, "corpsecret": secret}
         )
         refuse_errors(answer)
-        return str(answer["access_token"]), int(answer["expires_in"])
+        return lasting(answer, "access_token")
 
 
 def _refused(error: WeChatError | NotConfigured) -> Handover:

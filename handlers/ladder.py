@@ -14,7 +14,7 @@ from domain.permissions import Permission
 from handlers.base import ApiHandler
 from handlers.operation import SIGNED_IN, operation
 from handlers.routing import route
-from handlers.text import Draft, Id, Token
+from handlers.text import Draft, Id, Line, Token
 
 
 class PartView(BaseModel):
@@ -65,7 +65,7 @@ class CallDraft(Draft):
     """How a call ended; only ``reached`` takes the person off the list."""
 
     result: Result
-    note: Annotated[str, Field(max_length=200)] = ""
+    note: Line = ""
 
 
 class CalledView(BaseModel):

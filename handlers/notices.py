@@ -20,10 +20,9 @@ from handlers.operation import SELF_SERVICE_WHEN_SUSPENDED, SIGNED_IN, operation
 from handlers.paging import Page, PageQuery
 from handlers.routing import route
 from handlers.snapshot import PositionView, SnapshotView
-from handlers.text import Draft, Html, Id, Note, Title
+from handlers.text import Draft, Html, Id, Line, Note, Title, safe_html
 
 Related = Annotated[str, Field(pattern=r"^([a-z_]{2,20}:[0-9A-Za-z_.-]{1,64})?$")]
-Value = Annotated[str, Field(max_length=200)]
 
 
 class ContentDraft(Draft):
@@ -44,7 +43,7 @@ class ContentDraft(Draft):
     expire_at: Instant | None = None
     change_note: Note = ""
     template_id: Id | None = None
-    variables: Annotated[Mapping[str, Value], Field(max_length=50)] = {}
+    variables: Annotated[Mapping[str, Line], Field(max_length=50)] = {}
 
 
 class NoticeDraft(ContentDraft):
@@ -193,11 +192,13 @@ class NoticeHandler(ApiHandler):
             )
             fixed = {"kind", "priority", "mode", "form", "audience"}
             preset = {name: getattr(template, name) for name in fixed}
-            kept = {**preset, "title": text.title, "body": text.body, **kept}
+            # A variable may stand in the address of a link, where escaping is not enough.
+            body_text = safe_html(text.body)
+            kept = {**preset, "title": text.title, "body": body_text, **kept}
         elif body.variables:
             raise Invalid("没有模板就没有变量", field="variables")
         for name in ("kind", "title", "body"):
-            if kept.get(name) is None:
+            if not kept.get(name):
                 raise Invalid("缺少必填项", field=name)
         if kept.get("audience") is None:
             raise Invalid("请选择接收范围", code="audience_empty", field="audience")

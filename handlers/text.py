@@ -42,7 +42,8 @@ def _visible(value: str) -> str:
     return value
 
 
-def _safe_html(value: str) -> str:
+def safe_html(value: str) -> str:
+    """Answer formatted text with nothing in it but what the allow-list of §2.7 names."""
     return nh3.clean(
         value,
         tags={
@@ -79,7 +80,7 @@ Html = Annotated[
     str,
     StringConstraints(min_length=1, max_length=20_000),
     BeforeValidator(_lines),
-    AfterValidator(_safe_html),
+    AfterValidator(safe_html),
 ]
 """A long formatted text, cleaned by an allow-list of tags."""
 

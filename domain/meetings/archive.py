@@ -179,7 +179,7 @@ class ArchiveService:
             raise NotFound
         return found
 
-    async def may_read(self, ref: str, *, by: Person) -> bool:
+    async def may_read(self, ref: str, file_id: str, *, by: Person) -> bool:
         """Tell whether a person may have the package of a meeting, ``archive:<meeting>``."""
         meeting = await self._meetings.get(ref.partition(":")[2])
         return meeting is not None and serves(by, meeting)

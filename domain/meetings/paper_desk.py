@@ -52,7 +52,7 @@ class PaperService:
         self._clock = clock
         self._new_id = new_id
 
-    async def may_read(self, ref: str, *, by: Person) -> bool:
+    async def may_read(self, ref: str, file_id: str, *, by: Person) -> bool:
         """Tell whether a person may have the file of a paper, ``paper:<id>``."""
         paper_id = ref.partition(":")[2]
         item = await self._store.with_paper(paper_id)

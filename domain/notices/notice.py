@@ -112,6 +112,9 @@ class FieldKind(StrEnum):
     CHOICE = "choice"
 
 
+Choice = Annotated[str, Field(min_length=1, max_length=60)]
+
+
 class FormField(BaseModel):
     """One question of a reply form; ``choices`` belong to ``choice`` alone."""
 
@@ -121,7 +124,7 @@ class FormField(BaseModel):
     label: Annotated[str, Field(min_length=1, max_length=60)]
     kind: FieldKind = FieldKind.TEXT
     required: bool = False
-    choices: Annotated[tuple[str, ...], Field(max_length=20)] = ()
+    choices: Annotated[tuple[Choice, ...], Field(max_length=20)] = ()
 
 
 class Content(BaseModel):

@@ -93,10 +93,16 @@ class Reading:
         )
 
     async def versions(self, notice_id: str, *, by: Person) -> Sequence[Notice]:
-        """Answer the published versions of a notice, oldest first; drafts only to its makers."""
+        """Answer the published versions of a notice that a person has, oldest first.
+
+        Its makers see all of them, drafts too. Versions may go to different people, and whom one
+        of them left out does not read it here.
+        """
         letter = await self.get(notice_id, by=by)
         found = await self._desk.store.lineage(letter.notice.lineage)
-        return [one for one in found if one.state in OUT or sees(by, one)]
+        keys = {receipt_id(one.id, by.id) for one in found}
+        mine = {receipt.n for receipt in (await self._receipts.many(keys)).values()}
+        return [one for one in found if (one.state in OUT and one.id in mine) or sees(by, one)]
 
     async def unread(self, *, by: Person) -> tuple[int, Sequence[str]]:
         """Answer how many notices wait unread, and the ids of the newest of them."""
@@ -126,11 +132,17 @@ class Reading:
             and (notice.confirm_by is None or now <= notice.confirm_by)
         ]
 
-    async def may_read(self, ref: str, *, by: Person) -> bool:
-        """Tell whether a person may read the files of a notice, ``notice:<lineage>``."""
+    async def may_read(self, ref: str, file_id: str, *, by: Person) -> bool:
+        """Tell whether a person may read a file of a notice, ``notice:<lineage>``.
+
+        A file goes with the versions that carry it: having an older one opens nothing that was
+        attached later, nor what was taken back since.
+        """
         for notice in await self._desk.store.lineage(ref.partition(":")[2]):
             if sees(by, notice):
                 return True
+            if file_id not in notice.attachments:
+                continue
             key = receipt_id(notice.id, by.id)
             if notice.state is not State.RECALLED and key in await self._receipts.many([key]):
                 return True

@@ -220,7 +220,7 @@ def filled(text: TemplateText, variables: Mapping[str, str]) -> Filled:
         if name not in wanted:
             raise Invalid(f"模板没有变量 {{{name}}}", field=f"variables.{name}")
     plain = {name: value.strip() for name, value in variables.items()}
-    safe = {name: escape(value, quote=False) for name, value in plain.items()}
+    safe = {name: escape(value) for name, value in plain.items()}
     return Filled(title=_put(text.title, plain), body=_put(text.body, safe))
 
 

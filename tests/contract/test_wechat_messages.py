@@ -14,7 +14,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from domain.errors import Unsent, UpstreamDown
 from domain.ladder.ports import Message, Outcome
 from gateways.http import Breaker, JsonClient
-from gateways.sms import SmsAccount
+from gateways.sms import SmsAccount, TencentSms
 from gateways.standin import wechat_messages as standin
 from gateways.standin.neighbourhood import Neighbourhood
 from gateways.standin.wechat_messages import AccountTemplate
@@ -264,3 +264,42 @@ async def test_failures_that_are_not_in_a_row_leave_the_circuit_closed(street):
         await client.post("/cgi-bin/message/template/send", b"{}")
     assert street.messages.calls == 8
     client.close()
+
+
+@pytest.mark.parametrize(
+    "answer", [{}, {"access_token": "t"}, {"access_token": 5, "expires_in": "soon"}]
+)
+async def test_a_token_that_is_none_sends_nothing_and_is_asked_for_again_later(
+    street, monkeypatch, answer
+):
+    client, sender = sender_of(street.url)
+    http = client._http
+    asked = http.post
+
+    async def post(path, body, **more):
+        return answer if "stable_token" in path else await asked(path, body, **more)
+
+    monkeypatch.setattr(http, "post", post)
+    openid = await openid_of(street)
+    done = await sender.carded(openid, MESSAGE)
+    assert (done.outcome, done.reason) == (Outcome.LATER, "busy")
+    monkeypatch.undo()
+    assert (await sender.carded(openid, MESSAGE)).outcome is Outcome.SENT
+    client.close()
+
+
+@pytest.mark.parametrize("said", [None, "ok", {"SendStatusSet": ["Ok"]}, {"SendStatusSet": [None]}])
+async def test_nonsense_of_the_text_message_provider_is_its_failure_and_not_ours(
+    street, monkeypatch, said
+):
+    http = JsonClient("sms", street.url)
+
+    async def post(path, body, **more):
+        return {"Response": said}
+
+    monkeypatch.setattr(http, "post", post)
+    account = SmsAccount("id", "key", "1400", "签名", {"notice": ("1", ("title",))})
+    gateway = TencentSms(http, account, clock=lambda: NOW)
+    with pytest.raises(UpstreamDown):
+        await gateway.send("19900000001", "notice", {"title": "通知"})
+    gateway.close()

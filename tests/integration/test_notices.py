@@ -494,6 +494,40 @@ async def test_the_desk_lists_exactly_what_can_be_opened(house, who):
     assert mine <= len(listed) < 19
 
 
+async def test_a_version_is_read_with_its_files_by_those_it_went_to_and_nobody_else(house):
+    liaison = await house.sign_in(bai)
+    sent = await liaison.call(
+        "POST", "/api/v1/files", body="更正后的名单".encode(), headers={"X-File-Name": "a.txt"}
+    )
+    file = sent.json["id"]
+    first = await issued(house, liaison, audience={"people": [WEN, ZHANG]})
+    text = draft(
+        audience={"people": [WEN, SHAN]}, change_note="名单更正", attachments=[file], action="draft"
+    )
+    versions = f"{NOTICES}/{first['id']}/versions"
+    second = (await liaison.call("POST", versions, text)).json
+    both = await house.sign_in(wen)
+    assert (await both.call("GET", f"/api/v1/files/{file}/content")).status == 404
+    out = f"{NOTICES}/{second['id']}/publish"
+    assert (await liaison.call("POST", out, {"v": second["v"]})).status == 200
+    await told(house, second["id"])
+    shown = {}
+    for who, one in ((WEN, first), (ZHANG, first), (SHAN, second)):
+        caller = await house.sign_in(who)
+        found = await caller.call("GET", f"{NOTICES}/{one['id']}/versions")
+        read = await caller.call("GET", f"/api/v1/files/{file}/content")
+        shown[who] = ([it["version"] for it in found.json["versions"]], read.status)
+    assert list(shown.values()) == [([1, 2], 200), ([1], 404), ([2], 200)]
+    await liaison.call("POST", f"{NOTICES}/{second['id']}/recall", {"reason": "名单有误"})
+    assert (await both.call("GET", f"/api/v1/files/{file}/content")).status == 404
+
+
+async def test_a_text_of_which_cleaning_leaves_nothing_is_missing(house):
+    liaison = await house.sign_in(bai)
+    refused = await liaison.call("POST", NOTICES, draft(body="<script>alert(1)</script>"))
+    assert (refused.status, refused.json["field"]) == (422, "body")
+
+
 # -- templates -------------------------------------------------------------------------------------
 
 
@@ -532,3 +566,25 @@ async def test_a_missing_variable_is_named_and_a_filled_one_is_plain_text(house)
     assert (notice["priority"], notice["recipients"]) == ("重要", 4)
     edited = await liaison.call("PUT", f"{TEMPLATES}/{made['id']}", {**TEMPLATE, "v": 2})
     assert edited.code == "bad_state"
+
+
+async def test_a_variable_in_a_link_brings_no_script_and_none_brings_a_line_into_the_title(house):
+    liaison = await house.sign_in(bai)
+    body = '<p><a href="{网址}" title="{会议名称}">报名</a></p>'
+    made = (await liaison.call("POST", TEMPLATES, {**TEMPLATE, "body": body})).json
+    await liaison.call(
+        "POST", f"{TEMPLATES}/{made['id']}/state", {"state": "active", "v": made["v"]}
+    )
+    said = {"网址": "javascript:alert(1)", "会议名称": 'x" onmouseover="alert(1)\n\u0000'}
+    text = {"template_id": made["id"], "variables": said}
+    notice = (await liaison.call("POST", NOTICES, text)).json
+    assert "javascript:" not in notice["body"]
+    assert 'onmouseover="' not in notice["body"]
+    assert notice["title"] == '关于召开x" onmouseover="alert(1)的通知'
+
+
+async def test_a_choice_of_a_reply_form_is_a_short_text(house):
+    liaison = await house.sign_in(bai)
+    field = {"key": "way", "label": "方式", "kind": "choice", "choices": ["车", "步" * 61]}
+    refused = await liaison.call("POST", NOTICES, draft(mode="confirm", form=[field]))
+    assert (refused.status, refused.json["field"]) == (422, "form.0.choices.1")
