@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from domain.approvals import require_second
-from domain.errors import BadState, DomainError, UpstreamDown
+from domain.errors import BadState, DomainError, Invalid, UpstreamDown
 from domain.notices.audience import Recipient
 from domain.notices.desk import Desk, Reached
 from domain.notices.fanout import FanOut
@@ -104,6 +104,7 @@ class Review:
         self._desk.require_fresh(notice.priority, by=by)
         reached = await self._desk.reach(notice, by=by)
         self._require_approval(notice, reached)
+        self._require_time(notice)
         if act is Act.SCHEDULE:
             change = {
                 "state": state,
@@ -138,6 +139,7 @@ class Review:
             second = notice.second or (whole and notice.priority is Priority.URGENT)
             reached = Reached(recipients, whole, second, notice.scopes)
             self._require_approval(notice, reached)
+            self._require_time(notice)
         except UpstreamDown:
             raise
         except DomainError as refusal:
@@ -180,6 +182,14 @@ class Review:
         )
         await self._desk.tell_author(kept, by=by)
         return kept
+
+    def _require_time(self, notice: Notice) -> None:
+        """Do nothing unless a draft has lain until nobody could confirm, or read, it any more."""
+        now = self._desk.clock()
+        if notice.confirm_by is not None and notice.confirm_by <= now:
+            raise Invalid("确认截止时间已过，请修改后再发布", field="confirm_by")
+        if notice.expire_at is not None and notice.expire_at <= now:
+            raise Invalid("失效时间已过，请修改后再发布", field="expire_at")
 
     def _require_approval(self, notice: Notice, reached: Reached) -> None:
         if not reached.second:

@@ -588,3 +588,15 @@ async def test_a_choice_of_a_reply_form_is_a_short_text(house):
     field = {"key": "way", "label": "方式", "kind": "choice", "choices": ["车", "步" * 61]}
     refused = await liaison.call("POST", NOTICES, draft(mode="confirm", form=[field]))
     assert (refused.status, refused.json["field"]) == (422, "form.0.choices.1")
+
+
+@pytest.mark.parametrize("field", ["confirm_by", "expire_at"])
+async def test_a_draft_that_lay_until_its_time_was_over_is_not_published(house, field):
+    liaison = await house.sign_in(bai)
+    soon = (house.clock.now + timedelta(minutes=5)).isoformat()
+    made = await post(liaison, action="draft", mode="confirm", **{field: soon})
+    house.clock.advance(minutes=6)
+    out = f"{NOTICES}/{made['id']}/publish"
+    refused = await liaison.call("POST", out, {"v": made["v"]})
+    assert (refused.status, refused.json["field"]) == (422, field)
+    assert await receipts(house, made["id"]) == {}
