@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
 
 from domain.meetings.opinions import NEXT, Opinion, OpinionState, Step, Which
 from domain.permissions import Permission
@@ -13,11 +13,11 @@ from handlers.base import ApiHandler
 from handlers.operation import SIGNED_IN, operation
 from handlers.paging import Page, PageQuery
 from handlers.routing import route
-from handlers.text import Body, Draft, Id, Subject
+from handlers.text import Body, Draft, Id, Subject, lines
 
 NodeId = Annotated[str, Field(pattern=r"^[0-9A-Za-z_.-]{1,64}$")]
 Version = Annotated[int, Field(ge=0, lt=2**31)]
-Words = Annotated[str, StringConstraints(max_length=20_000)]
+Words = Annotated[str, StringConstraints(max_length=20_000), BeforeValidator(lines)]
 
 
 class OpinionDraft(Draft):

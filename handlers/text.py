@@ -28,7 +28,8 @@ def clean(text: str) -> str:
     return _CONTROL.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _lines(value: Any) -> Any:
+def lines(value: Any) -> Any:
+    """Clean several lines of text; what is no text is answered as it is."""
     return clean(value).strip() if isinstance(value, str) else value
 
 
@@ -73,24 +74,24 @@ Title = Annotated[str, StringConstraints(min_length=1, max_length=60), BeforeVal
 Subject = Annotated[str, StringConstraints(min_length=1, max_length=200), BeforeValidator(_line)]
 """The 案由 of a motion or suggestion."""
 
-Body = Annotated[str, StringConstraints(min_length=1, max_length=20_000), BeforeValidator(_lines)]
+Body = Annotated[str, StringConstraints(min_length=1, max_length=20_000), BeforeValidator(lines)]
 """A long plain text."""
 
 Html = Annotated[
     str,
     StringConstraints(min_length=1, max_length=20_000),
-    BeforeValidator(_lines),
+    BeforeValidator(lines),
     AfterValidator(safe_html),
 ]
 """A long formatted text, cleaned by an allow-list of tags."""
 
-Post = Annotated[str, StringConstraints(min_length=1, max_length=1_000), BeforeValidator(_lines)]
+Post = Annotated[str, StringConstraints(min_length=1, max_length=1_000), BeforeValidator(lines)]
 """What somebody says in a room."""
 
-Reason = Annotated[str, StringConstraints(min_length=1, max_length=500), BeforeValidator(_lines)]
+Reason = Annotated[str, StringConstraints(min_length=1, max_length=500), BeforeValidator(lines)]
 """Why something is done; never empty."""
 
-Note = Annotated[str, StringConstraints(max_length=500), BeforeValidator(_lines)]
+Note = Annotated[str, StringConstraints(max_length=500), BeforeValidator(lines)]
 """A remark; may be empty."""
 
 SearchText = Annotated[str, StringConstraints(max_length=60), BeforeValidator(_line)]

@@ -79,6 +79,7 @@ class QuorumStore:
     def __init__(self, db: Database) -> None:
         self._halls = db["hall"]
         self._records = db["attendance"]
+        self._participants = db["participant"]
 
     async def open(self, meeting_id: str) -> None:
         """Note that something is about to change."""
@@ -104,11 +105,20 @@ class QuorumStore:
         return row is not None
 
     async def present(self, meeting_id: str) -> int:
-        """Count the members who are in the hall."""
+        """Count the members who are in the hall.
+
+        By the list as it is now: the capacity in the record is the one they were marked in.
+        """
         states = sorted(state.value for state in IN_THE_HALL)
-        return await self._records.count(
-            {"m": meeting_id, "capacity": "member", "state": {"$in": states}}
-        )
+        there = [
+            row["_id"]
+            async for row in self._records.stream(
+                {"m": meeting_id, "state": {"$in": states}}, projection={"_id": 1}
+            )
+        ]
+        if not there:
+            return 0
+        return await self._participants.count({"_id": {"$in": there}, "capacity": "member"})
 
     async def settle(self, meeting_id: str, quorum: Quorum, flip: Figures | None) -> bool:
         """Keep a count, and the flip if it is one, if its ticket is still the last one."""

@@ -25,7 +25,7 @@ from storage.client import Collection, Database, Duplicate
 
 _FACTS = (
     "kind", "state", "title", "starts_at", "ends_at", "session_id", "committee_id",
-    "delegation_id", "v",
+    "delegation_id", "members_only", "v",
 )  # fmt: skip
 _PARTS = tuple(name for name in Hall.model_fields if name != "meeting_id")
 

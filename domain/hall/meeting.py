@@ -38,6 +38,7 @@ class Meeting(BaseModel):
     committee_id: str | None = None
     delegation_id: str | None = None
     session_opens: datetime | None = None
+    members_only: bool = False
     v: int = 0
 
     @property
@@ -110,6 +111,10 @@ async def attends(meetings: Meetings, meeting: Meeting, person: Person) -> bool:
     """Tell whether a person may follow a meeting: takes part, works for it, or drives it."""
     if person.state is not AccountState.ACTIVE:
         return False
-    if meeting.scopes & (member_scopes(person) | duty_scopes(person)) or runs(person, meeting):
+    scopes = meeting.scopes
+    if meeting.members_only or meeting.state == "planned":
+        # The committee or delegation at large does not know of it.
+        scopes = frozenset({f"mtg:{meeting.id}"})
+    if scopes & (member_scopes(person) | duty_scopes(person)) or runs(person, meeting):
         return True
     return bool(await meetings.capacities(meeting.id, [person.id]))

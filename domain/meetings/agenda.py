@@ -121,7 +121,7 @@ class AgendaStore(Protocol):
         """Keep the new form if it is still at version ``was.v``; tell whether."""
 
     async def remove(self, item: AgendaItem) -> bool:
-        """Remove an item that is still at its version; tell whether."""
+        """Remove an item that is still at its version and has no result; tell whether."""
 
     async def arrange(self, meeting: Meeting, item_ids: Sequence[str]) -> bool:
         """Set the order if the meeting is still at its version, which grows; tell whether."""
@@ -209,13 +209,16 @@ class AgendaService:
         """Take an item off an agenda that is not published yet; later it is postponed instead.
 
         Raises:
-            BadState: The agenda is published.
+            BadState: The agenda is published, a result is typed in, or the meeting is over.
             Conflict: Somebody else changed it first.
         """
         meeting = await self.served(meeting_id, by)
+        require_open(meeting, OVER)
         if meeting.agenda_published_at is not None:
             raise BadState("议程已公布，只能将议题改为暂缓", allowed=(ItemState.POSTPONED,))
         item = await self.item(meeting_id, item_id, v)
+        if item.result is not None:
+            raise BadState("该议题已录入结果，不能删除", allowed=())
         if not await self._store.remove(item):
             raise _stale(await self.item(meeting_id, item_id, None))
         await self.note("agenda.remove", item, by, title=item.title)

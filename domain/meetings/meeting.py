@@ -162,10 +162,16 @@ class Meeting(BaseModel):
         return frozenset(scopes)
 
     @property
+    def known(self) -> bool:
+        """Whether others than its staff were ever told; not of what was cancelled as a plan."""
+        if self.state is MeetingState.CANCELLED:
+            return self.announced is not None
+        return self.state is not MeetingState.PLANNED
+
+    @property
     def cls(self) -> DataClass:
         """C1 once announced, C2 before and where it is for its members only."""
-        hidden = self.members_only or self.state is MeetingState.PLANNED
-        return DataClass.C2 if hidden else DataClass.C1
+        return DataClass.C2 if self.members_only or not self.known else DataClass.C1
 
     @property
     def owner_id(self) -> None:
@@ -174,13 +180,13 @@ class Meeting(BaseModel):
     @property
     def audience(self) -> frozenset[str]:
         """Those who take part, once it is announced."""
-        return frozenset() if self.state is MeetingState.PLANNED else frozenset({f"mtg:{self.id}"})
+        return frozenset({f"mtg:{self.id}"}) if self.known else frozenset()
 
     @property
     def channels(self) -> tuple[str, ...]:
         """The channels on which a change of it is announced, besides its own."""
         own = [f"mtg:{self.id}", f"mtgstaff:{self.id}"]
-        if self.state is MeetingState.PLANNED:
+        if not self.known:
             return tuple(own[1:])
         if self.members_only:
             return tuple(own)

@@ -78,6 +78,9 @@ class ParticipantStore(Protocol):
     async def admit(self, participants: Sequence[Participant]) -> None:
         """Keep entries; of somebody who is there already only the capacity changes."""
 
+    async def admit_from_line(self, it: Participant) -> None:
+        """Keep the entry of somebody who signed up; who is there otherwise stays as they are."""
+
     async def withdraw(self, meeting_id: str, person_id: str) -> Participant | None:
         """Remove an entry and answer it, or ``None`` if there was none."""
 

@@ -343,7 +343,7 @@ class SignUpService:
             meeting_id=meeting.id, person_id=entry.person_id, capacity=capacity,
             source=Source.SIGN_UP, since=entry.at, grant_id=grant_id,
         )  # fmt: skip
-        await self._participants.admit([participant])
+        await self._participants.admit_from_line(participant)
         event = SignUpChanged(
             id=entry.id, at=entry.at, meeting_id=meeting.id, capacity=capacity,
             state=SignUpState.ACCEPTED,

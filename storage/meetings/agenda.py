@@ -59,8 +59,9 @@ class AgendaStore:
         return done.matched == 1
 
     async def remove(self, item: AgendaItem) -> bool:
-        """Remove an item that is still at its version; tell whether."""
-        return await self._items.delete_one({"_id": item.id, "v": item.v}) == 1
+        """Remove an item that is still at its version and has no result; tell whether."""
+        condition = {"_id": item.id, "v": item.v, "result": None}
+        return await self._items.delete_one(condition) == 1
 
     async def arrange(self, meeting: Meeting, item_ids: Sequence[str]) -> bool:
         """Set the order if the meeting is still at its version, which grows; tell whether."""

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from pymongo import UpdateOne
@@ -17,7 +18,7 @@ from pymongo import UpdateOne
 from domain.meetings.meeting import Capacity
 from domain.meetings.participants import Body, Participant, Source
 from domain.people import Flag
-from storage.client import Database
+from storage.client import Database, Duplicate
 
 _BATCH = 1000
 _MOST_OF_ONE = 500
@@ -54,6 +55,19 @@ class ParticipantStore:
         writes = [_admission(participant) for participant in participants]
         for start in range(0, len(writes), _BATCH):
             await self._participants.bulk(writes[start : start + _BATCH])
+
+    async def admit_from_line(self, it: Participant) -> None:
+        """Keep the entry of somebody who signed up; whoever is there otherwise stays as they are.
+
+        A member who also waited in a line does not become a guest.
+        """
+        own = {"_id": f"{it.meeting_id}:{it.person_id}", "source": it.source.value}
+        kept = {"capacity": it.capacity.value, "grant_id": it.grant_id}
+        first = {"m": it.meeting_id, "p": it.person_id, "since": it.since}
+        with suppress(Duplicate):
+            await self._participants.update_one(
+                own, {"$set": kept, "$setOnInsert": first}, upsert=True
+            )
 
     async def withdraw(self, meeting_id: str, person_id: str) -> Participant | None:
         """Remove an entry and answer it, or ``None`` if there was none."""

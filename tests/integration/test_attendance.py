@@ -105,6 +105,20 @@ async def test_a_list_that_changes_changes_the_quorum_and_nobody_in_the_hall_is_
         await phone.agrees()
 
 
+@pytest.mark.acceptance("F05-2")
+async def test_who_is_a_member_no_more_does_not_count_though_they_sit_in_the_hall(sixty):
+    staff = await sixty.sign_in(zhuo)
+    await call(staff, "present", *range(1, 32))
+    meeting = URL.rpartition("/")[2]
+    await sixty.db["participant"].update_many(
+        {"_id": {"$in": [f"{meeting}:{who(1)}", f"{meeting}:{who(2)}"]}},
+        {"$set": {"capacity": "observe"}},
+    )
+    await sixty.services.hall.quorum.count(meeting)
+    quorum = (await staff.call("GET", f"{URL}/state")).json["quorum"]
+    assert (quorum["present"], quorum["total"], quorum["reached"]) == (29, 58, False)
+
+
 @pytest.mark.parametrize(
     ("kind", "members", "needed"),
     [

@@ -185,6 +185,27 @@ async def test_what_makes_no_sense_is_refused_by_name(house):
 # -- who sees what ---------------------------------------------------------------------------------
 
 
+async def test_a_plan_that_was_dropped_stays_unknown_to_everybody_but_the_staff(house):
+    staff, anybody = [await house.sign_in(it) for it in (zhuo, deputy)]
+    meeting = await plan(staff)
+    await meeting.move("cancelled")
+    assert (await anybody.call("GET", meeting.url)).status == 404
+    assert (await anybody.call("GET", URL)).json["items"] == []
+    assert (await staff.call("GET", meeting.url)).json["state"] == "cancelled"
+
+
+@pytest.mark.parametrize("kind", ["council", "committee"])
+async def test_a_body_at_large_sees_no_hall_of_a_meeting_it_does_not_know_of(house, kind):
+    fellow = MEMBERS[1].model_copy(update={"committee_ids": frozenset({"npcsc"})})
+    staff, other = [await house.sign_in(it) for it in (zhuo, fellow)]
+    meeting = await plan(staff, kind=kind, committee_id="npcsc")
+    if kind == "council":
+        await meeting.move("announced")
+    for path in ("", "/state", "/seats"):
+        assert (await other.call("GET", f"{meeting.url}{path}")).status == 404, path
+    assert (await staff.call("GET", f"{meeting.url}/state")).status == 200
+
+
 async def test_a_council_meeting_is_seen_by_its_members_and_staff_only(house):
     staff, member, other, anybody = [
         await house.sign_in(it) for it in (zhuo, MEMBERS[0], MEMBERS[1], deputy)
@@ -352,6 +373,22 @@ async def test_an_item_is_changed_and_removed_before_the_agenda_is_published(hou
     assert (stale.status, stale.json["detail"]["v"]) == (409, 2)
     await meeting.call("DELETE", f"/agenda/{item['id']}?v=2", status=204)
     assert (await meeting.call("GET", "/agenda"))["items"] == []
+
+
+async def test_an_item_with_a_result_and_one_of_a_meeting_that_is_over_are_not_removed(house):
+    staff = await house.sign_in(zhuo)
+    meeting = await in_session(staff)
+    one, two = [
+        await meeting.call("POST", "/agenda", {"title": it}, status=201) for it in ("甲", "乙")
+    ]
+    said = {"outcome": "passed", "override": "书面清点"}
+    await meeting.call("PUT", f"/agenda/{one['id']}/result", said)
+    refused = await staff.call("DELETE", f"{meeting.url}/agenda/{one['id']}?v=1")
+    assert (refused.status, refused.code) == (409, "bad_state")
+    await meeting.move("closed")
+    late = await staff.call("DELETE", f"{meeting.url}/agenda/{two['id']}?v=1")
+    assert (late.status, late.code) == (409, "bad_state")
+    assert len((await meeting.call("GET", "/agenda"))["items"]) == 2
 
 
 # -- declared results ------------------------------------------------------------------------------

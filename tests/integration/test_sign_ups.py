@@ -155,6 +155,20 @@ async def test_members_cannot_sign_up_for_what_they_are_members_of(hub):
     assert (member.status, member.json["detail"]["capacity"]) == (409, "member")
 
 
+async def test_a_member_who_waited_in_a_line_stays_a_member_when_there_is_room(hub):
+    meeting = await registration(hub, quota=1, more=2)
+    first, second = deputies(2)
+    for it in (first, second):
+        await sign_up(await hub.sign_in(it), meeting)
+    said = {"people": [second.id], "capacity": "member"}
+    await meeting.call("POST", "/participants", said, status=201)
+    v = (await meeting.refresh())["v"]
+    await meeting.call("PUT", "/sign-ups/attend", {"v": v, "quota": 2})
+    row = await hub.db["participant"].find_one({"_id": f"{meeting.id}:{second.id}"})
+    assert (row["capacity"], row["source"]) == ("member", "staff")
+    assert await attending(hub, meeting) == {first.id}
+
+
 async def test_a_larger_quota_lets_in_who_waits_and_a_smaller_one_takes_no_place_away(hub):
     meeting = await registration(hub, quota=1, more=3)
     for it in deputies(3):
