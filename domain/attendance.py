@@ -237,14 +237,22 @@ class AttendanceService:
             await self._absences.absent(meeting, absent)
         return done
 
-    async def pass_by(self, meeting_id: str, passages: Sequence[Passage]) -> Sequence[Marked]:
+    async def pass_by(
+        self,
+        meeting_id: str,
+        passages: Sequence[Passage],
+        *,
+        capacities: Mapping[str, str] | None = None,
+    ) -> Sequence[Marked]:
         """Mark people who came through a door, each at most once in ``passages``.
 
         Whether the door may let them in is judged before. A scan that has marked already is
-        answered as ``marked`` again, and changes nothing.
+        answered as ``marked`` again, and changes nothing. ``capacities`` is for who has just asked
+        in which capacity people take part.
         """
-        people = {it.person_id for it in passages}
-        capacities = await self._meetings.capacities(meeting_id, people)
+        if capacities is None:
+            people = {it.person_id for it in passages}
+            capacities = await self._meetings.capacities(meeting_id, people)
         await self._quorum.open(meeting_id)
         done: list[Marked] = []
         for start in range(0, len(passages), _AT_ONCE):

@@ -83,8 +83,11 @@ class QuorumStore:
 
     async def open(self, meeting_id: str) -> None:
         """Note that something is about to change."""
-        await begin_hall(self._halls, meeting_id)
-        await self._halls.update_one({"_id": meeting_id}, {"$set": {"quorum.open": True}})
+        opened = {"$set": {"quorum.open": True}}
+        done = await self._halls.update_one({"_id": meeting_id}, opened)
+        if done.matched == 0:
+            await begin_hall(self._halls, meeting_id)
+            await self._halls.update_one({"_id": meeting_id}, opened)
 
     async def ticket(self, meeting_id: str) -> Quorum:
         """Take the next ticket, and answer the quorum as it was last kept."""

@@ -7,11 +7,12 @@ remembers the scan that marked it, the scan has an id of its own, the event too.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from domain.attendance import Marked, Passage, Presence
+from domain.checkins.case import Case, waves, written
 from domain.checkins.judging import (
     Clocked,
     DoorPlan,
@@ -25,7 +26,6 @@ from domain.checkins.judging import (
 )
 from domain.checkins.reading import Reader, Shown
 from domain.checkins.scan import (
-    DUPLICATE,
     Attempt,
     Direction,
     Result,
@@ -67,7 +67,13 @@ class Facts(Protocol):
 class Roll(Protocol):
     """The attendance record."""
 
-    async def pass_by(self, meeting_id: str, passages: Sequence[Passage]) -> Sequence[Marked]:
+    async def pass_by(
+        self,
+        meeting_id: str,
+        passages: Sequence[Passage],
+        *,
+        capacities: Mapping[str, str] | None = None,
+    ) -> Sequence[Marked]:
         """Mark people who came through a door."""
 
 
@@ -87,15 +93,6 @@ class DoorPorts(NamedTuple):
     roll: Roll
     rules: Clocks
     reader: Reader
-
-
-class _Case(NamedTuple):
-    """A scan on its way: what was handed in, and what it shows."""
-
-    id: str
-    attempt: Attempt
-    clock: Clocked
-    shown: Shown
 
 
 class DoorService:
@@ -126,14 +123,16 @@ class DoorService:
         pairs = [(it, clocked(it.at, sent=sent, now=now, tolerance=tolerance)) for it in new]
         shown = await self.reader.read(pairs, now=now, tolerance=tolerance, by=by)
         cases = [
-            _Case(f"{by.id}:{attempt.nonce}", attempt, clock, one)
+            Case(f"{by.id}:{attempt.nonce}", attempt, clock, one)
             for (attempt, clock), one in zip(pairs, shown, strict=True)
         ]
-        cases = await self._permitted(cases, by)
-        done = await self.pass_all(cases, by=by)
+        cases, meetings = await self._permitted(cases, by)
+        done, names = await asyncio.gather(
+            self.pass_all(cases, meetings=meetings, by=by), self._named(cases, known.values())
+        )
         seen = {scan_id: (scan, True) for scan_id, scan in known.items()}
         seen |= {scan.id: (scan, False) for scan in done}
-        return await self._see([seen[f"{by.id}:{it.nonce}"] for it in attempts])
+        return _seen([seen[f"{by.id}:{it.nonce}"] for it in attempts], names)
 
     async def by_hand(
         self,
@@ -151,19 +150,24 @@ class DoorService:
         Raises:
             Forbidden: The person does not drive this meeting.
         """
-        await driven(self._meetings, meeting_id, by=by, permission=Permission.CHECKIN_REVERSE)
+        meeting = await driven(
+            self._meetings, meeting_id, by=by, permission=Permission.CHECKIN_REVERSE
+        )
         now = self._clock()
         cases = []
         for person_id, said in people.items():
             one = Attempt(nonce=f"{nonce}.{person_id}", code="", meeting_id=meeting_id, dir=to)
             at = min(said, now) if said else now
             shown = Shown(way, meeting_id, person_id, "", at)
-            cases.append(_Case(f"{by.id}:{one.nonce}", one, Clocked(at, None, sure=True), shown))
+            cases.append(Case(f"{by.id}:{one.nonce}", one, Clocked(at, None, sure=True), shown))
         known = await self.scans.many(it.id for it in cases)
         new = [it for it in cases if it.id not in known]
-        done = {it.id: it for it in await self.pass_all(new, reason=reason, by=by)}
-        return await self._see(
-            [(known[it.id], True) if it.id in known else (done[it.id], False) for it in cases]
+        passed = await self.pass_all(new, meetings={meeting_id: meeting}, reason=reason, by=by)
+        done = {it.id: it for it in passed}
+        names = await self._named(cases, known.values())
+        return _seen(
+            [(known[it.id], True) if it.id in known else (done[it.id], False) for it in cases],
+            names,
         )
 
     async def catch_up(self) -> int:
@@ -172,46 +176,67 @@ class DoorService:
         await self._announce(left)
         return len(left)
 
-    async def pass_all(self, cases: Sequence[_Case], *, reason: str = "", by: Person) -> list[Scan]:
+    async def pass_all(
+        self,
+        cases: Sequence[Case],
+        *,
+        meetings: Mapping[str, Meeting],
+        reason: str = "",
+        by: Person,
+    ) -> list[Scan]:
         """Judge, mark, keep and announce; the earlier scan of a person first."""
         times = Times(await self._rules.duration(OPENS), await self._rules.duration(LATE))
         done: list[Scan] = []
-        for wave in _waves(sorted(cases, key=lambda it: it.shown.at)):
-            judged = await self._judged(wave, times, reason=reason, by=by)
+        for wave in waves(sorted(cases, key=lambda it: it.shown.at)):
+            judged = await self._judged(wave, times, meetings, reason=reason, by=by)
             kept = [it for it in judged if await self.scans.add(it)]
             # Somebody handed the same scan in at the same moment: theirs was kept.
-            twice = await self.scans.many({it.id for it in judged} - {it.id for it in kept})
+            lost = {it.id for it in judged} - {it.id for it in kept}
+            twice = await self.scans.many(lost) if lost else {}
             await self._announce(kept)
             done += [*kept, *twice.values()]
         return done
 
-    async def _permitted(self, cases: Sequence[_Case], by: Person) -> list[_Case]:
-        """Refuse who scans for a meeting that is none of theirs; the hall code is anybody's."""
+    async def _permitted(
+        self, cases: Sequence[Case], by: Person
+    ) -> tuple[list[Case], dict[str, Meeting]]:
+        """Refuse who scans for a meeting that is none of theirs; the hall code is anybody's.
+
+        Answers the cases, and the meetings that it has looked at.
+        """
+        meetings: dict[str, Meeting] = {}
         at_door = [it for it in cases if by.is_device or it.shown.way is not Way.HALL]
         if not by.may(Permission.PASS_SCAN):
             if any(it.shown.way is not Way.UNREAD for it in at_door):
                 by.require(Permission.PASS_SCAN)
             # What somebody says who stands at no door is no business of any meeting.
-            return [
-                it
-                if it.shown.way is Way.HALL
-                else it._replace(shown=it.shown._replace(meeting_id=None))
-                for it in cases
-            ]
+            nowhere = [it._replace(shown=it.shown._replace(meeting_id=None)) for it in cases]
+            pairs = zip(cases, nowhere, strict=True)
+            return [it if it.shown.way is Way.HALL else other for it, other in pairs], meetings
         for meeting_id in {it.attempt.meeting_id for it in at_door}:
             if meeting_id is None:
                 raise Invalid("请指明会议", field="meeting_id")
-            await driven(self._meetings, meeting_id, by=by, permission=Permission.PASS_SCAN)
-        return list(cases)
+            meetings[meeting_id] = await driven(
+                self._meetings, meeting_id, by=by, permission=Permission.PASS_SCAN
+            )
+        return list(cases), meetings
 
     async def _judged(
-        self, wave: Sequence[_Case], times: Times, *, reason: str, by: Person
+        self,
+        wave: Sequence[Case],
+        times: Times,
+        meetings: Mapping[str, Meeting],
+        *,
+        reason: str,
+        by: Person,
     ) -> list[Scan]:
         """Judge cases about different people, and mark those who may pass."""
         scans: list[Scan] = []
         for meeting_id in {it.shown.meeting_id for it in wave}:
             some = [it for it in wave if it.shown.meeting_id == meeting_id]
-            meeting = await self._meetings.get(meeting_id) if meeting_id else None
+            meeting = meetings.get(meeting_id) if meeting_id else None
+            if meeting is None and meeting_id:
+                meeting = await self._meetings.get(meeting_id)
             if meeting is None:
                 flaw = Result.UNKNOWN if meeting_id is None else Result.WRONG_MEETING
                 scans += [self._scan(it, it.shown.flaw or flaw, by=by) for it in some]
@@ -222,7 +247,7 @@ class DoorService:
     async def _at(
         self,
         meeting: Meeting,
-        some: Sequence[_Case],
+        some: Sequence[Case],
         times: Times,
         *,
         reason: str,
@@ -234,7 +259,7 @@ class DoorService:
             self._facts.standings(meeting.id, people, self._clock()),
         )
         refused: list[Scan] = []
-        let_in: list[tuple[_Case, Passage, Standing]] = []
+        let_in: list[tuple[Case, Passage, Standing]] = []
         for case in some:
             standing = known.get(case.shown.person_id or "", Standing(None))
             passing = Passing(
@@ -262,16 +287,20 @@ class DoorService:
                 case.id,
             )
             let_in.append((case, passage, standing))
-        marked = await self._mark(meeting.id, [it for _, it, _ in let_in])
+        # Whoever may pass takes part; that has just been asked.
+        capacities = {it.person_id: one.capacity or "" for _, it, one in let_in}
+        marked = await self._mark(meeting.id, [it for _, it, _ in let_in], capacities)
         return refused + [
             self._settled(case, one, standing, reason=reason, by=by)
             for (case, _, standing), one in zip(let_in, marked, strict=True)
         ]
 
-    async def _mark(self, meeting_id: str, passages: Sequence[Passage]) -> Sequence[Marked]:
+    async def _mark(
+        self, meeting_id: str, passages: Sequence[Passage], capacities: Mapping[str, str]
+    ) -> Sequence[Marked]:
         if not passages:
             return []
-        marked = list(await self._roll.pass_by(meeting_id, passages))
+        marked = list(await self._roll.pass_by(meeting_id, passages, capacities=capacities))
         # Who was in and comes back is not late.
         back = [
             at
@@ -283,11 +312,12 @@ class DoorService:
         ]
         if back:
             again = [passages[at]._replace(state=Presence.PRESENT) for at in back]
-            for at, one in zip(back, await self._roll.pass_by(meeting_id, again), strict=True):
+            done = await self._roll.pass_by(meeting_id, again, capacities=capacities)
+            for at, one in zip(back, done, strict=True):
                 marked[at] = one
         return marked
 
-    async def _claimed(self, case: _Case) -> Result | None:
+    async def _claimed(self, case: Case) -> Result | None:
         mine = await self.scans.claim(
             case.shown.claim_id,
             person_id=case.shown.person_id or "",
@@ -297,7 +327,7 @@ class DoorService:
         return None if mine else Result.CLAIM_USED
 
     def _settled(
-        self, case: _Case, one: Marked, standing: Standing, *, reason: str, by: Person
+        self, case: Case, one: Marked, standing: Standing, *, reason: str, by: Person
     ) -> Scan:
         if one.outcome == "marked":
             result = outcome(standing)
@@ -308,77 +338,27 @@ class DoorService:
             return self._scan(case, Result.NOT_INVITED, reason=reason, by=by)
         into = case.attempt.dir is Direction.IN
         result = Result.ALREADY_IN if into else Result.ALREADY_OUT
-        return self._scan(case, result, reason=reason, before=one, by=by)
+        return self._scan(case, result, reason=reason, first=one.record, by=by)
 
-    def _scan(
-        self,
-        case: _Case,
-        result: Result,
-        *,
-        reason: str = "",
-        note: str = "",
-        before: Marked | None = None,
-        by: Person,
-    ) -> Scan:
-        shown, attempt = case.shown, case.attempt
-        first = before.record if before else None
-        smooth = result in {Result.OK, Result.NEEDS_ATTENTION}
-        return Scan(
-            id=case.id,
-            meeting_id=shown.meeting_id,
-            person_id=shown.person_id,
-            by=by.id,
-            gate=shown.gate,
-            way=shown.way,
-            dir=attempt.dir,
-            result=result,
-            at=shown.at,
-            at_device=attempt.at,
-            at_server=self._clock(),
-            skew_ms=case.clock.skew_ms,
-            offline=attempt.offline,
-            said=attempt.said,
-            conflict=attempt.offline and not smooth,
-            raw="" if smooth or result in DUPLICATE else attempt.code[:_MOST_RAW],
-            note=note,
-            reason=reason,
-            first_at=first.at if first else None,
-            first_gate=first.gate if first else "",
-            eid=self._new_id(),
-        )
+    def _scan(self, case: Case, result: Result, *, by: Person, **more: Any) -> Scan:
+        return written(case, result, now=self._clock(), eid=self._new_id(), by=by.id, **more)
 
-    async def _see(self, scans: Sequence[tuple[Scan, bool]]) -> list[Seen]:
-        people = {scan.person_id for scan, _ in scans if scan.person_id}
-        names = await self._facts.names(people) if people else {}
-        return [
-            Seen(scan, names.get(scan.person_id or "", ""), again=again) for scan, again in scans
-        ]
+    async def _named(self, cases: Sequence[Case], known: Collection[Scan]) -> Mapping[str, str]:
+        people = {it.shown.person_id for it in cases} | {it.person_id for it in known}
+        wanted = {it for it in people if it}
+        return await self._facts.names(wanted) if wanted else {}
 
     async def _announce(self, scans: Sequence[Scan]) -> None:
         for scan in scans:
             if scan.meeting_id is None:
                 continue
             event = event_of(scan)
-            await self._bus.publish(f"mtgstaff:{scan.meeting_id}", event)
+            channels = [f"mtgstaff:{scan.meeting_id}"]
             if scan.accepted:
-                await self._bus.publish(f"user:#{scan.person_id}", event)
+                channels.append(f"user:#{scan.person_id}")
+            await asyncio.gather(*(self._bus.publish(it, event) for it in channels))
         await self.scans.told(scans)
 
 
-def _waves(cases: Sequence[_Case]) -> Iterator[list[_Case]]:
-    """Yield cases in groups in which nobody, and no scan, is twice; the order of each stays."""
-    left = list(cases)
-    while left:
-        wave: list[_Case] = []
-        later: list[_Case] = []
-        taken: set[str] = set()
-        for case in left:
-            keys = {case.id, case.shown.person_id or case.id}
-            # What comes after a later one of the same person waits for it.
-            if len(wave) < _AT_ONCE and not keys & taken:
-                wave.append(case)
-            else:
-                later.append(case)
-            taken |= keys
-        yield wave
-        left = later
+def _seen(scans: Sequence[tuple[Scan, bool]], names: Mapping[str, str]) -> list[Seen]:
+    return [Seen(scan, names.get(scan.person_id or "", ""), again=again) for scan, again in scans]

@@ -53,7 +53,9 @@ class Reader:
     ) -> list[Shown]:
         """Answer what each attempt shows, in their order."""
         verified = [await self._keys.verify(self.bare(it.code)) for it, _ in attempts]
-        wanted = {it.subject for it in verified if isinstance(it, Personal)}
+        wanted = {
+            it.subject for it in verified if isinstance(it, Personal) and it.form == Form.BADGE
+        }
         badges = await self._badges.many(wanted)
         shown = []
         for (attempt, clocked), claims in zip(attempts, verified, strict=True):
