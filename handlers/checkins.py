@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from domain.checkins.scan import Direction
 from domain.permissions import Permission
@@ -43,6 +43,39 @@ class CheckInsHandler(ApiHandler):
         return ScansView(results=[ScanView.of(it) for it in found], faults=[])
 
 
+class AttendeeView(BaseModel):
+    """Somebody who takes part; ``status`` is what is on record, ``on_leave`` or ``missing``."""
+
+    person_id: str
+    name: str
+    delegation_id: str
+    capacity: str
+    status: str
+
+
+class OverviewView(BaseModel):
+    """Numbers by delegation and status (``""``: in no delegation), and who that is."""
+
+    meeting_id: str
+    counts: dict[str, dict[str, int]]
+    people: list[AttendeeView]
+
+
+class OverviewHandler(ApiHandler):
+    """``/api/v1/meetings/{meeting_id}/attendance/overview``."""
+
+    @operation(Permission.CONSOLE_RUN)
+    async def get(self, meeting_id: Id) -> OverviewView:
+        """Show who is there, late, on leave and missing, by delegation."""
+        found = await self.services.checkins.overview.of(meeting_id, by=self.user)
+        return OverviewView(
+            meeting_id=meeting_id,
+            counts={key: dict(numbers) for key, numbers in found.counts.items()},
+            people=[AttendeeView(**it._asdict()) for it in found.people],
+        )
+
+
 ROUTES = [
+    route(r"/api/v1/meetings/(?P<meeting_id>[0-9A-Z]{26})/attendance/overview", OverviewHandler),
     route(r"/api/v1/meetings/(?P<meeting_id>[0-9A-Z]{26})/check-ins", CheckInsHandler),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from domain.attendance import AttendanceService
 from domain.checkins.doors import DoorPorts, DoorService
+from domain.checkins.overview import OverviewPorts, OverviewService
 from domain.checkins.pass_list import ListPorts, PassListService
 from domain.checkins.plans import DoorDesk
 from domain.checkins.reading import Reader
@@ -21,6 +22,7 @@ from storage.checkins.scans import ScanStore
 from storage.hall import MeetingFacts
 from storage.passes.badges import BadgeStore
 from storage.passes.keys import PassKeyStore
+from storage.people import PeopleStore
 
 
 def build_passes(ground: Ground, rules: RuleBook) -> Passes:
@@ -59,8 +61,12 @@ def build_checkins(
         meetings=meetings,
         keys=passes.keys,
     )
+    overview = OverviewPorts(
+        facts=doors, cards=PeopleStore(db), roll=AttendanceStore(db), meetings=meetings
+    )
     return CheckIns(
         desk=DoorDesk(doors, scans, meetings, audit=ground.audit, clock=clock),
+        overview=OverviewService(overview, clock=clock),
         lists=PassListService(lists, audit=ground.audit, clock=clock),
         doors=DoorService(ports, bus=ground.bus, clock=clock, new_id=ground.new_id),
     )

@@ -44,8 +44,6 @@ from domain.ports import Bus
 
 TOLERANCE, OPENS, LATE = "checkin.clock", "checkin.opens", "checkin.late"
 
-_AT_ONCE = 25
-_MOST_RAW = 512
 _PATIENCE = timedelta(seconds=3)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from domain.checkins.doors import DoorService
+from domain.checkins.overview import OverviewService
 from domain.checkins.pass_list import PassListService
 from domain.checkins.plans import DoorDesk
 
@@ -16,3 +17,4 @@ class CheckIns:
     desk: DoorDesk
     doors: DoorService
     lists: PassListService
+    overview: OverviewService

@@ -426,3 +426,30 @@ async def test_hall_codes_of_another_meeting_check_in_there(doors):
     assert (await scan(deputy, "b", code, meeting_id=None))["result"] == "ok"
     assert await doors.db["attendance"].count({"m": OTHER}) == 1
     assert await doors.db["attendance"].count({"m": MEETING}) == 0
+
+
+async def test_the_staff_see_who_is_there_late_on_leave_and_missing_by_delegation(doors):
+    staff = await doors.sign_in(zhuo)
+    scanner, _ = await device(doors)
+    await doors.db["person"].update_many(
+        {"_id": {"$in": [who(1), who(2), who(3)]}}, {"$set": {"delegation_id": "pudong"}}
+    )
+    await doors.db["leave"].insert_one(
+        {
+            "_id": ulid(9_002), "m": MEETING, "p": who(3), "state": "effective",
+            "since": None, "until": None, "open": f"{MEETING}:{who(3)}",
+        }
+    )  # fmt: skip
+    await scan(scanner, "a", await phone(doors, 1))
+    doors.clock.advance(minutes=40)
+    await scan(scanner, "b", await phone(doors, 4))
+    shown = await staff.call("GET", f"{ROLL}/overview")
+    assert shown.status == 200, shown.body
+    assert shown.json["counts"] == {
+        "": {"late": 1, "missing": 36},
+        "pudong": {"present": 1, "missing": 1, "on_leave": 1},
+    }
+    status = {it["person_id"]: (it["name"], it["status"]) for it in shown.json["people"]}
+    assert (status[who(3)], status[who(4)]) == (("代表3", "on_leave"), ("代表4", "late"))
+    deputy = await doors.sign_in(member(1))
+    assert (await deputy.call("GET", f"{ROLL}/overview")).status == 403
