@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from domain.clock import Clock, NewId
 from domain.errors import BadState, Conflict, Invalid, NotFound
 from domain.events import Event
-from domain.hall.meeting import Meetings, attends, driven, find
+from domain.hall.meeting import Meetings, attends, driven_still, find
 from domain.people import Person
 from domain.ports import AuditLog, Bus
 
@@ -138,7 +138,7 @@ class SeatService:
             Invalid: Two seats have one number.
             Conflict: A seat that is to go was given to somebody.
         """
-        await driven(self._meetings, meeting_id, by=by)
+        await driven_still(self._meetings, meeting_id, by=by)
         wanted = {spot.no: spot for spot in spots}
         if len(wanted) != len(spots):
             raise Invalid("座位号重复", field="seats")
@@ -175,7 +175,7 @@ class SeatService:
         Raises:
             Forbidden: The person does not drive this meeting.
         """
-        await driven(self._meetings, meeting_id, by=by)
+        await driven_still(self._meetings, meeting_id, by=by)
         people = {person_id for _, person_id in wishes}
         invited = await self._meetings.capacities(meeting_id, people)
         given = [
@@ -244,7 +244,7 @@ class SeatService:
         *,
         by: Person,
     ) -> Seat:
-        await driven(self._meetings, meeting_id, by=by)
+        await driven_still(self._meetings, meeting_id, by=by)
         seat = await self._store.get(meeting_id, no)
         if seat is None or seat.state is SeatState.REMOVED:
             raise NotFound

@@ -52,9 +52,13 @@ class MeetingDraft(Draft):
 
 
 class MeetingPatch(Draft):
-    """What changes; what is not named stays."""
+    """What changes; what is not named stays.
+
+    ``urgent`` says why an announced meeting begins earlier than the rule wants (临时召集).
+    """
 
     v: Version
+    urgent: Note = ""
     title: Subject | None = None
     no: Line | None = None
     place: Line | None = None
@@ -232,9 +236,10 @@ class MeetingHandler(ApiHandler):
     @operation(Permission.MEETING_MANAGE)
     async def patch(self, meeting_id: Id, body: MeetingPatch) -> MeetingView:
         """Change title, place or times."""
-        fields = body.model_dump(exclude={"v"}, exclude_none=True)
+        fields = body.model_dump(exclude={"v", "urgent"}, exclude_none=True)
+        desk = self.services.meetings.desk
         return MeetingView.of(
-            await self.services.meetings.desk.amend(meeting_id, fields, v=body.v, by=self.user)
+            await desk.amend(meeting_id, fields, v=body.v, urgent=body.urgent, by=self.user)
         )
 
 

@@ -43,7 +43,7 @@ def xlsx(sheet: Sheet) -> bytes:
 
 
 def _append(page: WriteOnlyWorksheet, texts: Sequence[str], font: Font) -> None:
-    cells = [WriteOnlyCell(page, value=text) for text in texts]
+    cells = [WriteOnlyCell(page, value=_text(text)) for text in texts]
     for cell in cells:
         cell.font = font
     page.append(cells)

@@ -9,7 +9,7 @@ from typing import Any
 from domain.clock import Clock
 from domain.errors import BadState, Invalid, NotFound
 from domain.hall.board import Board
-from domain.hall.meeting import Meeting, Meetings, attends, driven, find, runs
+from domain.hall.meeting import Meeting, Meetings, attends, driven, driven_still, find, runs
 from domain.hall.state import Countdown, Hall, Pointer, Scene, SceneName, Ticking
 from domain.people import Person
 from domain.ports import AuditLog
@@ -81,7 +81,7 @@ class Console:
             Invalid: The item is not on its agenda.
             Conflict: The pointer is not where it was in version ``v`` any more.
         """
-        await driven(self._meetings, meeting_id, by=by)
+        await driven_still(self._meetings, meeting_id, by=by)
         if item_id is not None and not await self._meetings.has_item(meeting_id, item_id):
             raise Invalid("议程中没有这一项", field="item_id")
         moved = await self._board.change(meeting_id, Pointer, lambda _: {"item_id": item_id}, v=v)
@@ -106,7 +106,7 @@ class Console:
             BadState: It is not running, or not paused.
             Conflict: It is not as it was in version ``v`` any more.
         """
-        await driven(self._meetings, meeting_id, by=by)
+        await driven_still(self._meetings, meeting_id, by=by)
         if what in {Tick.START, Tick.EXTEND} and seconds is None:
             raise Invalid("请填写秒数", field="seconds")
         at = self._clock()
@@ -126,7 +126,7 @@ class Console:
             Invalid: A poll's result needs ``ref``.
             Conflict: The scene is not as it was in version ``v`` any more.
         """
-        await driven(self._meetings, meeting_id, by=by)
+        await driven_still(self._meetings, meeting_id, by=by)
         if scene is SceneName.POLL and not ref:
             raise Invalid("请指明显示哪一项结果", field="ref")
         changed = await self._board.change(

@@ -8,10 +8,12 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from domain.errors import Forbidden, NotFound
+from domain.errors import BadState, Forbidden, NotFound
 from domain.people import AccountState, Person
 from domain.permissions import Permission
 from domain.visibility import duty_scopes, member_scopes
+
+_SEALED = frozenset({"archived", "cancelled"})
 
 
 class Meeting(BaseModel):
@@ -104,6 +106,20 @@ async def driven(
     meeting = await find(meetings, meeting_id)
     if not runs(by, meeting, permission):
         raise Forbidden(detail={"permission": permission.value})
+    return meeting
+
+
+async def driven_still(meetings: Meetings, meeting_id: str, *, by: Person) -> Meeting:
+    """Answer a meeting that a person drives and that can still be changed.
+
+    Raises:
+        Forbidden: The person drives another one, or none.
+        NotFound: There is no such meeting.
+        BadState: It is archived or was cancelled.
+    """
+    meeting = await driven(meetings, meeting_id, by=by)
+    if meeting.state in _SEALED:
+        raise BadState("会议已归档或取消", allowed=())
     return meeting
 
 

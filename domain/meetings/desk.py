@@ -155,11 +155,13 @@ class MeetingDesk:
         return meeting
 
     async def amend(
-        self, meeting_id: str, fields: Mapping[str, Any], *, v: int, by: Person
+        self, meeting_id: str, fields: Mapping[str, Any], *, v: int, urgent: str = "", by: Person
     ) -> Meeting:
         """Change title, place, times or quotas of a meeting that is still at version ``v``.
 
         Raises:
+            RuleViolation: It was announced, would begin earlier than the rule wants, and no reason
+                was given; names rule and source.
             Forbidden: The person does not prepare it.
             BadState: It is over.
             Conflict: Somebody else changed it first.
@@ -168,13 +170,30 @@ class MeetingDesk:
         meeting = await self._served(meeting_id, v, by)
         if meeting.state in OVER:
             raise BadState("会议已结束，不能修改", allowed=NEXT[meeting.state])
+        rule = await self._too_early(meeting, fields)
+        if rule:
+            if not urgent:
+                raise await self._notices.violated(rule, meeting.model_copy(update=dict(fields)))
+            said = Announcement(at=self._clock(), by=by.id, rule=rule, urgent=urgent)
+            fields = {**fields, "announced": said}
         changed = await self._keep(meeting, fields, by)
-        await self._note("meeting.amend", changed, by, fields=sorted(fields), v=changed.v)
+        note = {"rule": rule, "urgent": urgent} if rule else {}
+        await self._note("meeting.amend", changed, by, fields=sorted(fields), v=changed.v, **note)
         await self._announce(changed, moved=False)
         if changed.ends_at != meeting.ends_at:
             for watch in self.at_the_end:
                 await watch.moved(changed)
         return changed
+
+    async def _too_early(self, meeting: Meeting, fields: Mapping[str, Any]) -> str:
+        """Answer the rule that is broken if an announced meeting is brought forward."""
+        starts_at = fields.get("starts_at")
+        if meeting.announced is None or meeting.starts_at is None or starts_at is None:
+            return ""
+        if starts_at >= meeting.starts_at:
+            return ""
+        moved = meeting.model_copy(update={"starts_at": starts_at})
+        return await self._notices.too_late(moved, self._clock())
 
     async def publish_agenda(self, meeting_id: str, *, v: int, by: Person) -> Meeting:
         """Let those who may see the meeting see its agenda from now on.

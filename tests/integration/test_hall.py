@@ -112,6 +112,19 @@ async def test_an_item_that_is_not_on_the_agenda_and_a_meeting_that_is_not_there
     assert (await staff.call("POST", f"{URL}/pointer", {"v": 0})).status == 422
 
 
+@pytest.mark.parametrize("state", ["archived", "cancelled"])
+async def test_nothing_moves_in_a_meeting_that_is_sealed(hall, state):
+    staff = await hall.sign_in(zhuo)
+    await hall.db["meeting"].update_one({"_id": MEETING}, {"$set": {"state": state}})
+    for path, body in (
+        ("pointer", {"item_id": ITEMS[0], "v": 0}),
+        ("countdown", {"action": "start", "seconds": 60, "v": 0}),
+        ("scene", {"scene": "agenda", "v": 0}),
+    ):
+        refused = await staff.call("POST", f"{URL}/{path}", body)
+        assert (path, refused.status, refused.code) == (path, 409, "bad_state")
+
+
 async def test_only_the_staff_of_this_meeting_drive_it_and_only_who_takes_part_follows(hall):
     others = [await hall.sign_in(who) for who in (elsewhere, member(1), stranger)]
     moves = [

@@ -106,6 +106,24 @@ async def test_announcing_six_days_ahead_needs_a_reason_and_leaves_a_trace(house
     assert entry["detail"]["urgent"] == said["urgent"]
 
 
+async def test_a_meeting_announced_in_time_is_not_brought_forward_without_a_reason(house):
+    staff = await house.sign_in(zhuo)
+    begins = BASE + timedelta(days=20)
+    meeting = await plan(staff, starts_at=begins.isoformat(), ends_at=None)
+    await staff.call("POST", f"{meeting.url}/announce", {"v": 1})
+    sooner = {"v": 2, "starts_at": (BASE + timedelta(days=6)).isoformat()}
+    refused = await staff.call("PATCH", meeting.url, sooner)
+    assert (refused.status, refused.json["detail"]["rule_param"]) == (422, "npcsc.notice")
+    later = {"v": 2, "starts_at": (BASE + timedelta(days=21)).isoformat()}
+    assert (await staff.call("PATCH", meeting.url, later)).status == 200
+    done = await staff.call("PATCH", meeting.url, sooner | {"v": 3, "urgent": "防汛形势紧急"})
+    assert (done.status, done.json["urgent"]) == (200, True)
+    entry = await house.db["audit"].find_one(
+        {"action": "meeting.amend", "detail.rule": "npcsc.notice"}
+    )
+    assert entry["detail"]["urgent"] == "防汛形势紧急"
+
+
 @pytest.mark.parametrize(("days", "status"), [(7, 201), (6, 422)])
 async def test_seven_days_before_is_in_time(house, days, status):
     staff = await house.sign_in(zhuo)

@@ -203,11 +203,3 @@ async def test_a_step_that_a_dead_process_kept_is_announced_by_the_next(house):
     assert (await desk.catch_up(), await desk.catch_up()) == (1, 0)
     told = await house.db["outbox"].find({"body.id": ulid(503)})
     assert {row["body"]["channel"].partition(":")[0] for row in told} == {"mtgstaff", "queue"}
-
-
-async def test_control_characters_in_a_report_are_stripped(house):
-    staff, unit = [await house.sign_in(it) for it in (zhuo, wu)]
-    _, opinion = await collected(house)
-    taken = await step(unit, await step(staff, opinion, "sent"), "handling")
-    done = await step(unit, taken, "reported", "已\x00调整\x1b。\r\n")
-    assert done["steps"][-1]["text"] == "已调整。"
