@@ -83,9 +83,16 @@ def _events() -> Iterator[type[Event]]:
     """Yield every event class of the domain."""
     for module in pkgutil.walk_packages(domain.__path__, "domain."):
         importlib.import_module(module.name)
-    for event in Event.__subclasses__():
+    yield from _declared(Event)
+
+
+def _declared(base: type[Event]) -> Iterator[type[Event]]:
+    """Yield the events below a class; one without a ``type`` of its own only serves others."""
+    for event in base.__subclasses__():
         if event.__module__.startswith("domain."):
-            yield event
+            if not event.model_fields["type"].is_required():
+                yield event
+            yield from _declared(event)
 
 
 def _type(event: type[Event]) -> str:

@@ -84,6 +84,59 @@ export interface CardChanged {
   readonly person_id: string;
 }
 
+/** Somebody passed a door again who is in, or out, already. */
+export interface CheckInDup {
+  readonly id: string;
+  readonly type: 'checkin.dup';
+  readonly v: number;
+  readonly at: string;
+  readonly scan_id: string;
+  readonly meeting_id: string;
+  readonly person_id: string | null;
+  readonly gate: string;
+  readonly way: Way;
+  readonly dir: Direction;
+  readonly result: Result;
+  readonly offline: boolean;
+  readonly conflict: boolean;
+  readonly first_at: string | null;
+  readonly first_gate: string;
+}
+
+/** Somebody was refused at a door. */
+export interface CheckInFail {
+  readonly id: string;
+  readonly type: 'checkin.fail';
+  readonly v: number;
+  readonly at: string;
+  readonly scan_id: string;
+  readonly meeting_id: string;
+  readonly person_id: string | null;
+  readonly gate: string;
+  readonly way: Way;
+  readonly dir: Direction;
+  readonly result: Result;
+  readonly offline: boolean;
+  readonly conflict: boolean;
+}
+
+/** Somebody passed a door. */
+export interface CheckInOk {
+  readonly id: string;
+  readonly type: 'checkin.ok';
+  readonly v: number;
+  readonly at: string;
+  readonly scan_id: string;
+  readonly meeting_id: string;
+  readonly person_id: string | null;
+  readonly gate: string;
+  readonly way: Way;
+  readonly dir: Direction;
+  readonly result: Result;
+  readonly offline: boolean;
+  readonly conflict: boolean;
+}
+
 /** A notice and the answer to it. */
 export interface ConfirmDraft {
   readonly reply: Reply;
@@ -653,27 +706,10 @@ export interface Unread {
 /** By which door; what stands in `how` of the attendance record. */
 export type Way = 'hall' | 'person' | 'badge' | 'manual' | 'import' | 'unread';
 
-/** A scan as it is announced. */
-export interface _CheckIn {
-  readonly id: string;
-  readonly type: string;
-  readonly v: number;
-  readonly at: string;
-  readonly scan_id: string;
-  readonly meeting_id: string;
-  readonly person_id: string | null;
-  readonly gate: string;
-  readonly way: Way;
-  readonly dir: Direction;
-  readonly result: Result;
-  readonly offline: boolean;
-  readonly conflict: boolean;
-}
-
 /** What may be heard, by namespace. */
 export interface ChannelEvents {
   /** 一个人的全部私人消息，连接时由服务器订阅。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
-  user: AccountChanged | GlassMoved | BulkDone | CardChanged | DeviceNew | ExportReady | LeaveDecided | NoticeNew | NoticeNudged | NoticeRecalled | NoticeMoved | NoticeTested | NoticeUpdated | ProfileApplied | ProfileRefused | ReceiptCounted | RoleChanged | SessionRevoked | SignUpChanged | TodoChanged | Unread;
+  user: AccountChanged | GlassMoved | BulkDone | CardChanged | CheckInOk | DeviceNew | ExportReady | LeaveDecided | NoticeNew | NoticeNudged | NoticeRecalled | NoticeMoved | NoticeTested | NoticeUpdated | ProfileApplied | ProfileRefused | ReceiptCounted | RoleChanged | SessionRevoked | SignUpChanged | TodoChanged | Unread;
   /** 一个代表团。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
   deleg: MeetingChanged;
   /** 一个代表小组。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
@@ -685,7 +721,7 @@ export interface ChannelEvents {
   /** 一次会议的全体参加人员。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
   mtg: AgendaChanged | AgendaPointer | CountdownChanged | PaperAdded | ResultDeclared | MeetingChanged | MeetingMoved | NoticeLive | NoticeRecalled | QuorumChanged | QuorumCounted | SeatChanged | SpeakingChanged | QueueChanged;
   /** 一次会议的会务人员。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
-  mtgstaff: AbsenceAlert | AgendaChanged | AgendaPointer | AttendanceMarked | CountdownChanged | DeviceState | PaperAdded | ResultDeclared | LeaveDecided | LeaveRequest | MeetingChanged | MeetingMoved | OpinionDue | OpinionOverdue | OpinionMoved | QuorumChanged | QuorumCounted | ReceiptCounted | SceneChanged | SeatChanged | SpeakingChanged | QueueChanged;
+  mtgstaff: AbsenceAlert | AgendaChanged | AgendaPointer | AttendanceMarked | CheckInDup | CheckInFail | CheckInOk | CountdownChanged | DeviceState | PaperAdded | ResultDeclared | LeaveDecided | LeaveRequest | MeetingChanged | MeetingMoved | OpinionDue | OpinionOverdue | OpinionMoved | QuorumChanged | QuorumCounted | ReceiptCounted | SceneChanged | SeatChanged | SpeakingChanged | QueueChanged;
   /** 一次会议的会场屏幕；订阅的应答带有当前状态。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
   mtgscreen: AgendaPointer | CountdownChanged | ResultDeclared | QuorumChanged | QuorumCounted | SceneChanged | SpeakingChanged;
   /** 互动专区的一个房间。断线可补齐（保留 10000 条 / 24 小时）；可查看在线人员；跟不上时退订后续传。 */

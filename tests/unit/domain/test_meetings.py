@@ -12,6 +12,7 @@ from domain.meetings.meeting import (
     NEXT,
     OVER,
     SEALED,
+    Announcement,
     Capacity,
     Meeting,
     MeetingKind,
@@ -74,13 +75,19 @@ def test_an_opinion_goes_one_way():
     assert way == list(OpinionState)
 
 
-@given(st.sampled_from(MeetingState), st.booleans(), st.sampled_from([None, *Capacity]))
-def test_who_knows_of_a_meeting_follows_from_state_doors_and_part(state, closed_doors, capacity):
+@given(
+    st.sampled_from(MeetingState), st.booleans(), st.booleans(), st.sampled_from([None, *Capacity])
+)
+def test_who_knows_of_a_meeting_follows_from_state_doors_and_part(
+    state, told, closed_doors, capacity
+):
     meeting = Meeting(
-        id="m", kind=MeetingKind.COUNCIL, title="主任会议", members_only=closed_doors, state=state
-    )
+        id="m", kind=MeetingKind.COUNCIL, title="主任会议", members_only=closed_doors, state=state,
+        announced=Announcement(at=NOW, by="s") if told else None,
+    )  # fmt: skip
     also = scopes_of("m", capacity)
-    announced = state is not MeetingState.PLANNED
+    # What was cancelled as a plan was never told to anybody.
+    announced = told if state is MeetingState.CANCELLED else state is not MeetingState.PLANNED
     assert visible(deputy(), meeting, also=also) == (
         announced and (not closed_doors or capacity is not None)
     )
