@@ -7,8 +7,9 @@ every process within two seconds and is announced on ``sys``. A fixed flag canno
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import ClassVar, Literal, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict
@@ -41,6 +42,11 @@ class Flag(NamedTuple):
 FLAGS: Mapping[str, Flag] = {
     "directory.export": Flag(
         "通讯录导出", default=True, why="导出须有理由、带水印并告知审计员；数据外泄排查期间可暂停"
+    ),
+    "face": Flag(
+        "人脸识别",
+        default=False,
+        why="可选功能；须先有经批准的个人信息保护影响评估，扫码与人工始终同等可用",
     ),
     "login.qr": Flag(
         "电脑端扫码登录", default=True, why="工作人员日常登录方式；出现仿冒二维码时可暂停"
@@ -82,6 +88,10 @@ class FlagChanged(Event):
     on: bool
 
 
+Guard = Callable[[], Awaitable[None]]
+"""Does nothing, or raises why a feature may not be switched on."""
+
+
 class FlagStore(Protocol):
     """Keeps the flags that were changed."""
 
@@ -93,14 +103,26 @@ class FlagStore(Protocol):
 
 
 class FlagService:
-    """Tells how flags stand, and changes them. An answer is at most ``STALE`` old."""
+    """Tells how flags stand, and changes them. An answer is at most ``STALE`` old.
+
+    Args:
+        guards: What must be so before a feature is switched on.
+    """
 
     STALE = timedelta(seconds=1)
 
     def __init__(
-        self, store: FlagStore, *, audit: AuditLog, bus: Bus, clock: Clock, new_id: NewId
+        self,
+        store: FlagStore,
+        *,
+        audit: AuditLog,
+        bus: Bus,
+        clock: Clock,
+        new_id: NewId,
+        guards: Mapping[str, Guard] = MappingProxyType({}),
     ) -> None:
         self._store = store
+        self._guards = guards
         self._audit = audit
         self._bus = bus
         self._clock = clock
@@ -150,7 +172,7 @@ class FlagService:
 
         Raises:
             NotFound: There is no such flag.
-            Forbidden: ``by`` may only look, or the flag is fixed.
+            Forbidden: ``by`` may only look, the flag is fixed, or its guard says no.
             Conflict: The flag is no longer at version ``v``.
         """
         require_decider(by, Permission.SETTINGS_MANAGE)
@@ -161,6 +183,8 @@ class FlagService:
         current = (await self._read())[key]
         if current.v == v and current.on is on:
             return current
+        if on and key in self._guards:
+            await self._guards[key]()
         changed = FlagState(
             key=key,
             on=on,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from fractions import Fraction
@@ -22,6 +22,7 @@ from domain.clock import SHANGHAI, Clock
 from domain.errors import Invalid, RuleViolation
 
 _DIGITS = re.compile(r"[0-9]{1,4}")
+_DECIMAL = re.compile(r"-?[0-9]{1,4}(\.[0-9]{1,4})?")
 
 Value = int | str | bool | tuple[str, ...] | None
 
@@ -38,6 +39,8 @@ class Unit(StrEnum):
     COUNT = "count"
     FRACTION = "fraction"
     """``"2/3"``; whether *at least* or *more than* is said in the note."""
+    DECIMAL = "decimal"
+    """``"-3.0"``: a threshold as a text, so that it is kept to the digit as it was entered."""
     CHOICES = "choices"
     """A list of texts in order."""
     FLAG = "flag"
@@ -198,6 +201,13 @@ class RuleBook:
             raise TypeError(f"{key} is in {row.unit}, not a fraction")
         return Fraction(str(row.value))
 
+    async def decimal(self, key: str, at: datetime | None = None) -> float:
+        """Answer a threshold."""
+        row = await self.row(key, at)
+        if row.unit is not Unit.DECIMAL:
+            raise TypeError(f"{key} is in {row.unit}, not a decimal")
+        return float(str(row.value))
+
     async def choices(self, key: str, at: datetime | None = None) -> tuple[str, ...]:
         """Answer a list of texts."""
         row = await self.row(key, at)
@@ -261,12 +271,10 @@ def fitting(value: object, unit: Unit) -> Value:
             texts = tuple(str(item).strip() for item in value if isinstance(item, str))
             if len(texts) == len(value) and all(texts) and 2 <= len(set(texts)) == len(texts):
                 return texts
-        case Unit.FRACTION, str() if _is_share(value):
+        case Unit.DECIMAL | Unit.FRACTION | Unit.INSTANT, str() if _WRITTEN[unit](value):
             return value
         case Unit.INSTANT, None:
             return None
-        case Unit.INSTANT, str() if _is_instant(value):
-            return value
         case (_, int()) if (
             not isinstance(value, bool)
             and (unit in DURATIONS or unit is Unit.COUNT)
@@ -288,6 +296,14 @@ def _is_instant(value: str) -> bool:
         return datetime.fromisoformat(value).tzinfo is not None
     except ValueError:
         return False
+
+
+_WRITTEN: Mapping[Unit, Callable[[str], object]] = {
+    Unit.DECIMAL: _DECIMAL.fullmatch,
+    Unit.FRACTION: _is_share,
+    Unit.INSTANT: _is_instant,
+}
+"""How a value that is a text has to look."""
 
 
 def _linked(rows: list[RuleParam]) -> tuple[RuleParam, ...]:

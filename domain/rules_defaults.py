@@ -21,6 +21,7 @@ _ORGANIC = "地方组织法（2022 文本）第{}条"
 _CHONGQING = "参照重庆市代表建议工作条例（2017 文本）第{}条"
 _PRACTICE = "工作惯例，法规未作规定"
 _PRODUCT = "产品所定，法规未作规定"
+_MEASURED = "产品所定，依据公开人像的测量；正式使用前须以同意者本人照片重新校准"
 
 _SHIPPED = date(2016, 1, 1)
 """From when shipped rows hold here: before anything this hub can know of."""
@@ -29,6 +30,7 @@ _REVISED = date(2025, 3, 11)
 """Date of the revised national law on deputies, the only source of the rows that begin then."""
 
 _C, _F, _M, _D, _W = Unit.COUNT, Unit.FRACTION, Unit.MONTHS, Unit.DAYS, Unit.WORKING_DAYS
+_T = Unit.DECIMAL
 
 _ROWS: tuple[tuple[str, Value, Unit, str, str], ...] = (
     # Who may do what: numbers of people.
@@ -122,6 +124,28 @@ _ROWS: tuple[tuple[str, Value, Unit, str, str], ...] = (
     ("checkin.late", 1, Unit.MINUTES, _PRACTICE, "开会后多久起记为迟到，会议可另定"),
     ("checkin.clock", 5, Unit.SECONDS, _PRODUCT, "设备时钟偏差超过此值即予校正"),
     ("pass.key.overlap", 60, _D, _PRODUCT, "更换签名密钥后，旧密钥签发的码继续有效的时间"),
+    # Faces. The numbers were measured on other people's pictures; see the guide before any of
+    # them is moved, and measure anew on consenting deputies' own.
+    ("face.verify.distance", "0.50", _T, _MEASURED, "本人与所称身份的特征距离上限"),
+    ("face.verify.norm", "-3.0", _T, _MEASURED, "以全体已登记者为参照的归一分数上限，越低越像"),
+    ("face.verify.alone", "0.40", _T, _MEASURED, "已登记人数不足以作参照时的距离上限"),
+    ("face.cohort", 50, _C, _MEASURED, "可作参照的已登记人数下限"),
+    ("face.identify", False, Unit.FLAG, _MEASURED,
+     "是否由人脸提出姓名供本人或工作人员确认；识别东亚面孔误认率高，默认关闭"),
+    ("face.identify.distance", "0.45", _T, _MEASURED, "提出姓名的距离上限，最多提出三人"),
+    ("face.enrol.spread", "0.45", _T, _MEASURED, "登记照片相互间的距离上限"),
+    ("face.enrol.twin.distance", "0.33", _T, _MEASURED, "与他人过于相似，须人工核对：距离"),
+    ("face.enrol.twin.norm", "-5.0", _T, _MEASURED, "与他人过于相似，须人工核对：归一分数"),
+    ("face.enrol.min", 3, _C, _MEASURED, "登记照片张数下限"),
+    ("face.enrol.max", 5, _C, _PRODUCT, "登记照片张数上限"),
+    ("face.life", 24, _M, _PRODUCT, "特征模板保存期限，届满即删"),
+    ("face.challenge", 30, Unit.SECONDS, _PRODUCT, "完成动作的时间"),
+    ("face.challenge.frames", 8, _C, _MEASURED, "一次验证所需的画面数下限"),
+    ("face.challenge.turn", "0.45", _T, _MEASURED, "左右转头的幅度下限，平面照片达不到"),
+    ("face.challenge.steady", "0.60", _T, _MEASURED, "同一次验证中画面之间的距离上限"),
+    ("face.tries", 3, _C, _PRODUCT, "连续未通过的次数，达到即改用其他方式"),
+    ("face.vendor.score", "0.67", _T, "服务商说明；由管理员按其最新文档核对", "委托比对的得分下限"),
+    ("face.size", 100, _C, _MEASURED, "人脸短边的像素下限"),
     # PRODUCT.md §2.1: no legal votes on phones.
     ("poll.binding", False, Unit.FLAG, "产品定型：手机不承担法定表决", "不可更改"),
 )  # fmt: skip

@@ -12,6 +12,7 @@ from domain.administration import Administration
 from domain.attendance import AttendanceService
 from domain.checkins.services import CheckIns
 from domain.device_tokens import DeviceTokenService
+from domain.faces.services import Faces
 from domain.hall.services import HallServices
 from domain.house import House
 from domain.identity.services import Identity
@@ -58,6 +59,7 @@ class Services:
     attendance: AttendanceService
     checkins: CheckIns
     device_tokens: DeviceTokenService
+    faces: Faces
     files: FileService
     hall: HallServices
     house: House

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from domain.account_desk import AccountDesk
@@ -13,7 +14,7 @@ from domain.bulk import BulkService
 from domain.bulk_people import ApproveRole, AskRole, Invite, Suspend
 from domain.deadlines import Deadlines
 from domain.dictionaries import DictionaryService
-from domain.flags import FlagService
+from domain.flags import FlagService, Guard
 from domain.grants import GrantService
 from domain.identity.identities import Identities
 from domain.identity.services import Identity
@@ -50,8 +51,13 @@ def build_administration(
     grants: GrantService,
     break_glass: BreakGlassService,
     books: Books,
+    *,
+    guards: Mapping[str, Guard],
 ) -> Administration:
-    """Construct everything about administration that the login does not need before."""
+    """Construct everything about administration that the login does not need before.
+
+    ``guards`` say what must be so before a feature is switched on.
+    """
     rules, lists = books
     db, audit, clock, new_id = ground.db, ground.audit, ground.clock, ground.new_id
     ports = RosterPorts(
@@ -83,7 +89,9 @@ def build_administration(
         calendar=calendar,
         deadlines=Deadlines(rules, calendar),
         dictionaries=lists,
-        flags=FlagService(FlagStore(db), audit=audit, bus=ground.bus, clock=clock, new_id=new_id),
+        flags=FlagService(
+            FlagStore(db), audit=audit, bus=ground.bus, clock=clock, new_id=new_id, guards=guards
+        ),
         grants=grants,
         integrations=IntegrationService(
             KeyStore(db), ground.keys, vault=ground.vault, audit=audit, clock=clock, new_id=new_id

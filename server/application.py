@@ -17,6 +17,8 @@ from handlers import (
     devices,
     dictionaries,
     doors,
+    face_gates,
+    faces,
     files,
     flags,
     hall,
@@ -52,6 +54,7 @@ from handlers import (
 from handlers.admin import accounts, breakglass, bulk, credentials, grants, integrations, roster
 from handlers.admin import audit as admin_audit
 from handlers.admin import dictionaries as admin_dictionaries
+from handlers.admin import faces as admin_faces
 from handlers.admin import flags as admin_flags
 from handlers.admin import organisation as admin_organisation
 from handlers.admin import pass_keys as admin_pass_keys
@@ -71,6 +74,7 @@ ROUTES: tuple[Route, ...] = (
     *archive.ROUTES,
     *admin_audit.ROUTES,
     *admin_dictionaries.ROUTES,
+    *admin_faces.ROUTES,
     *admin_flags.ROUTES,
     *admin_organisation.ROUTES,
     *admin_pass_keys.ROUTES,
@@ -87,6 +91,8 @@ ROUTES: tuple[Route, ...] = (
     *devices.ROUTES,
     *dictionaries.ROUTES,
     *doors.ROUTES,
+    *face_gates.ROUTES,
+    *faces.ROUTES,
     *grants.ROUTES,
     *integrations.ROUTES,
     *files.ROUTES,

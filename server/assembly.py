@@ -12,6 +12,7 @@ from domain.breakglass import BreakGlassService
 from domain.clock import Clock, NewId, new_ulid, system_clock
 from domain.device_tokens import Admittance
 from domain.dictionaries import DictionaryService
+from domain.faces.module import FLAG as FACE
 from domain.grants import GrantService
 from domain.privacy import PersonalData
 from domain.rules import RuleBook
@@ -31,6 +32,7 @@ from server.administration import Books, build_administration
 from server.application import ROUTES, audit
 from server.checkins import build_checkins, build_passes
 from server.config import Env, Settings
+from server.faces import Beside, assessment_desk, build_faces, face_store
 from server.ground import Ground, lay
 from server.hall import (
     build_attendance,
@@ -67,6 +69,7 @@ from storage.ladder.consents import ConsentStock
 from storage.meetings.personal import ParticipantData
 from storage.notices.personal import ReceiptData
 from storage.personal_checkins import DoorData
+from storage.personal_faces import FaceData
 from storage.personal_office import FileData, GlassData, GrantData
 from storage.rules import RuleStore
 
@@ -178,6 +181,7 @@ def build(
     )
     identity = build_identity(ground, neighbours, granting=grants, glasses=break_glass)
     rules = RuleBook(RuleStore(db), clock=clock, shipped=shipped_rules())
+    faces, assessments = face_store(ground), assessment_desk(ground)
     keepers: tuple[PersonalData, ...] = (
         GrantData(db, grants),
         GlassData(db),
@@ -185,6 +189,7 @@ def build(
         ReceiptData(db),
         ParticipantData(db),
         DoorData(db),
+        FaceData(db, faces, clock=clock),
         *hall_data(ground),
         ConsentStock(db),
     )
@@ -196,7 +201,12 @@ def build(
     records = FileStore(db, blobs, clock)
     notices = build_notices(ground, rules, records)
     administration = build_administration(
-        ground, identity, grants, break_glass, Books(rules, lists)
+        ground,
+        identity,
+        grants,
+        break_glass,
+        Books(rules, lists),
+        guards={FACE: assessments.require},
     )
     hall = build_hall(ground, rules)
     meetings = build_meetings(
@@ -218,11 +228,14 @@ def build(
     )
     attendance = build_attendance(ground, rules, hall)
     passes = build_passes(ground, rules)
+    checkins = build_checkins(ground, rules, passes, attendance)
+    beside = Beside(identity, house, administration.flags, passes, checkins, rules)
     return Services(
         administration=administration,
         attendance=attendance,
-        checkins=build_checkins(ground, rules, passes, attendance),
+        checkins=checkins,
         device_tokens=device_tokens,
+        faces=build_faces(ground, neighbours, assessments, faces, beside),
         files=files,
         hall=hall,
         house=house,

@@ -139,15 +139,24 @@ def backup(dest: Path) -> None:
 def restore(
     src: Path,
     verify: Annotated[bool, typer.Option(help="Check every file and document.")] = True,  # noqa: FBT002
+    tombstones: Annotated[
+        list[Path] | None,
+        typer.Option(help="tombstones.jsonl of another host, or of the data that was lost."),
+    ] = None,
 ) -> None:
-    """Bring a backup into an empty database."""
+    """Bring a backup into an empty database; what was deleted since stays deleted."""
     from server import commands
 
-    back = do(commands.bring_back(settings_or_exit(), src, verify=verify))
+    back = do(
+        commands.bring_back(
+            settings_or_exit(), src, verify=verify, tombstones=tuple(tombstones or ())
+        )
+    )
     print(
         f"{back.documents} documents in {back.collections} collections and {back.blobs} files "
         f"are back; the audit chain is whole up to entry {back.audit.seq}"
     )
+    print(f"{back.deleted} templates that had been deleted since are deleted again")
 
 
 @app.command("import")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,6 +31,7 @@ from server.upkeep import blob_store
 from storage.audit import read_head, sign_head
 from storage.backup import Restored, backup, restore
 from storage.integrations import KeyStore
+from storage.tombstones import NAME, Ledger, read
 
 _PATIENCE = 3.0
 
@@ -180,11 +181,21 @@ async def back_up(settings: Settings, dest: Path) -> Path:
         return await backup(db, blob_store(settings, db), dest)
 
 
-async def bring_back(settings: Settings, src: Path, *, verify: bool) -> Restored:
-    """Restore a backup into an empty database."""
+async def bring_back(
+    settings: Settings, src: Path, *, verify: bool, tombstones: Sequence[Path]
+) -> Restored:
+    """Restore a backup into an empty database, and carry out anew what was deleted since.
+
+    ``tombstones`` are ledgers of other hosts, or of the data directory that was lost; they become
+    part of ours.
+    """
     async with AsyncExitStack() as stack:
         db = await open_database(settings, stack)
-        return await restore(src, db, blob_store(settings, db), verify=verify)
+        ours = settings.data_dir / NAME
+        ledger = Ledger(ours)
+        for stone in await asyncio.to_thread(lambda: list(read(tombstones))):
+            await ledger.add(stone)
+        return await restore(src, db, blob_store(settings, db), verify=verify, tombstones=(ours,))
 
 
 async def verify_audit(settings: Settings, head: str = "") -> Mapping[str, Any]:

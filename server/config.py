@@ -102,6 +102,12 @@ class Sms(_Group):
     template_notice: str = ""
 
 
+class Face(_Group):
+    """Face recognition."""
+
+    key: SecretStr = NO_SECRET
+
+
 class Realtime(_Group):
     """The real-time hub.
 
@@ -139,6 +145,7 @@ class Limit(_Group):
     upload: Annotated[int, Field(ge=1)] = 60
     export: Annotated[int, Field(ge=1)] = 10
     search: Annotated[int, Field(ge=1)] = 240
+    face: Annotated[int, Field(ge=1)] = 60
 
 
 class Log(_Group):
@@ -190,6 +197,7 @@ class Settings(BaseSettings):
     wechat: WeChat = WeChat()
     wecom: WeCom = WeCom()
     sms: Sms = Sms()
+    face: Face = Face()
     realtime: Realtime = Realtime()
     vault: Vault = Vault()
     session: Session = Session()

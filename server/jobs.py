@@ -59,6 +59,13 @@ def rows(services: Services) -> tuple[Job, ...]:
         Job(name="consents.withdraw", every=20 * second, run=house.consents.finish_withdrawals),
         Job(name="exports.expire", every=10 * minute, run=house.exports.expire),
         Job(name="exports.make", every=2 * second, run=house.exports.run_next),
+        Job(
+            name="faces.refresh",
+            every=5 * second,
+            run=services.faces.enrolment.refresh,
+            everywhere=True,
+        ),
+        Job(name="faces.sweep", every=10 * minute, run=services.faces.enrolment.sweep),
         Job(name="grants.count", every=minute, run=desk.grants.count_administrators),
         Job(name="grants.expire", every=second, run=desk.grants.expire),
         Job(name="hall.announce", every=2 * second, run=services.hall.board.catch_up),

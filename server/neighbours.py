@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
+from domain.faces.engine import Comparer, FaceEngine
 from domain.identity.credentials import TEMPLATE as INVITATION
 from domain.identity.ports import WeChat
 from domain.identity.sms_codes import TEMPLATE as LOGIN_CODE
@@ -28,6 +29,8 @@ class Neighbours:
     notices: WeChatSender
     members: MemberSender | None
     sms: SmsGateway
+    face: FaceEngine
+    comparer: Comparer | None
 
 
 def reach(ground: Ground, stack: AsyncExitStack) -> Neighbours:

@@ -11,7 +11,9 @@ A backup grows under ``<dest>.partial`` and gets its name when it is whole and o
 taken while the hub runs: each collection is consistent in itself, and content never changes once
 it is there. The vault's key is not in it; keep that apart, or nobody can read the C3 values.
 
-``EXCLUDED`` says what is left out, and why; the manifest repeats it.
+``EXCLUDED`` says what is left out, and why; the manifest repeats it. It also lists the tombstones
+(``storage.tombstones``) of what was deleted for somebody's sake; a restore carries out anew those
+that are younger than the backup.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,12 +37,14 @@ from storage.audit import AuditStore
 from storage.client import Database
 from storage.dump import Sum, checksum, dump, load, load_indexes, write_synced
 from storage.migrations import RESTORING
+from storage.tombstones import apply, read
 
 FORMAT = 1
 
 EXCLUDED: Mapping[str, str] = {
     "blob.chunks": "content is kept under blobs/, whichever store it came from",
     "blob.files": "content is kept under blobs/, whichever store it came from",
+    "face_print": "what cameras have shown within a day",
     "idempotency": "answers to repeated requests, of use for a day",
     "lease": "which process did what at that moment",
     "limit": "attempts in the last minutes or hours",
@@ -60,12 +64,13 @@ class RestoreRefused(RuntimeError):
 
 @dataclass(frozen=True)
 class Restored:
-    """What a restore brought back."""
+    """What a restore brought back; ``deleted`` is what tombstones took away again."""
 
     collections: int
     documents: int
     blobs: int
     audit: Head
+    deleted: int = 0
 
 
 async def backup(
@@ -100,6 +105,7 @@ async def backup(
         "metadata": await asyncio.to_thread(_metadata_sums, partial / db.name),
         "blobs": content,
         "audit": asdict(head),
+        "tombstones": await _tombstones(db),
         "excluded": dict(EXCLUDED),
     }
     text = json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=True)
@@ -107,7 +113,14 @@ async def backup(
     return dest
 
 
-async def restore(src: Path, db: Database, blobs: BlobStore, *, verify: bool = True) -> Restored:
+async def restore(
+    src: Path,
+    db: Database,
+    blobs: BlobStore,
+    *,
+    verify: bool = True,
+    tombstones: Sequence[Path] = (),
+) -> Restored:
     """Bring a backup into an empty database, and prove that it is what was saved.
 
     Args:
@@ -116,6 +129,7 @@ async def restore(src: Path, db: Database, blobs: BlobStore, *, verify: bool = T
         blobs: Where to; content that is there already may stay.
         verify: Whether to check every file before and every document after; without it the
             restore is quicker, and a damaged backup may come in unnoticed.
+        tombstones: Ledgers of deletions; what they name goes again, after all is proved.
 
     Raises:
         RestoreRefused: The database is not empty, or the backup is of a later format.
@@ -141,9 +155,10 @@ async def restore(src: Path, db: Database, blobs: BlobStore, *, verify: bool = T
     # Now, not earlier: an index that expires would remove old documents before they are compared.
     for name in manifest["collections"]:
         await load_indexes(db, name, source)
+    deleted = await apply(db, await asyncio.to_thread(lambda: list(read(tombstones))))
     async with db.raw() as raw:
         await raw.drop_collection(RESTORING)
-    return Restored(len(manifest["collections"]), documents, count, head)
+    return Restored(len(manifest["collections"]), documents, count, head, deleted)
 
 
 def read_manifest(src: Path) -> dict[str, Any]:
@@ -184,6 +199,11 @@ async def checksums(db: Database) -> dict[str, Sum]:
     """Answer the checksum of every collection that a backup holds, as the database is now."""
     names = [name for name in await db.collections() if name not in EXCLUDED]
     return {name: await checksum(db, name) for name in names}
+
+
+async def _tombstones(db: Database) -> list[dict[str, Any]]:
+    rows = await db["face_tombstone"].find({}, sort=[("_id", 1)], limit=100_000)
+    return [{"kind": "face", "p": it["p"], "at": it["at"].isoformat()} for it in rows]
 
 
 async def _dump_blobs(blobs: BlobStore, partial: Path) -> dict[str, Any]:

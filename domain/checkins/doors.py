@@ -168,6 +168,22 @@ class DoorService:
             names,
         )
 
+    async def by_face(self, case: Case, *, meeting: Meeting, reason: str = "", by: Person) -> Seen:
+        """Let somebody pass whom a gate has recognised, or keep why it has not.
+
+        Whether the device may scan for this meeting is judged before.
+        """
+        if known := await self.scans.many([case.id]):
+            (scan,) = known.values()
+            again = True
+        else:
+            (scan,) = await self.pass_all(
+                [case], meetings={meeting.id: meeting}, reason=reason, by=by
+            )
+            again = False
+        names = await self._named([case], known.values())
+        return _seen([(scan, again)], names)[0]
+
     async def catch_up(self) -> int:
         """Announce what a process that died has kept and not told; answer how many. A job."""
         left = await self.scans.untold(self._clock() - _PATIENCE)

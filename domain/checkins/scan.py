@@ -36,6 +36,8 @@ class Way(StrEnum):
     """The code of their phone was scanned."""
     BADGE = "badge"
     """The code of their badge was scanned."""
+    FACE = "face"
+    """They showed their face, and who they are was confirmed."""
     MANUAL = "manual"
     IMPORT = "import"
     UNREAD = "unread"
@@ -66,6 +68,8 @@ class Result(StrEnum):
     SUSPENDED = "suspended"
     CLAIM_USED = "claim_used"
     """The scan of the hall code has been used before."""
+    FACE_MISMATCH = "face_mismatch"
+    """The face is not that of whose code was shown."""
     OFFLINE_UNVERIFIED = "offline_unverified"
     """A gate without a network let them in, and its clock cannot be trusted."""
 
@@ -93,6 +97,7 @@ SAYS: dict[Result, str] = {
     _R.ON_LEAVE: "已请假，如到会请先销假",
     _R.SUSPENDED: "账号已暂停",
     _R.CLAIM_USED: "此次扫码已使用，请重新扫码",
+    _R.FACE_MISMATCH: "人脸与所示证件不符，请改用其他方式",
     _R.OFFLINE_UNVERIFIED: "离线签到待核实",
 }
 """What is told to who stands at the door."""

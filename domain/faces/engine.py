@@ -36,6 +36,12 @@ class Want(StrEnum):
     NONE = "none"
 
 
+class Gates(NamedTuple):
+    """What a picture must be fit for."""
+
+    min_size: int = 100
+
+
 class Look(NamedTuple):
     """What an engine makes of one picture; measures are 0 and bytes empty where it has a flaw.
 
@@ -66,12 +72,14 @@ class FaceEngine(Protocol):
     """Looks at pictures, elsewhere than in the event loop."""
 
     @property
+    def installed(self) -> bool:
+        """Whether this installation can recognise faces at all."""
+
+    @property
     def model(self) -> str:
         """Name and version of what makes vectors; those of two models cannot be compared."""
 
-    async def look(
-        self, pictures: Sequence[str], *, want: Want, chips: bool = False
-    ) -> list[Look]:
+    async def look(self, pictures: Sequence[str], *, want: Want, gates: Gates, chips: bool = False) -> list[Look]:
         """Answer what is in each picture, in their order. Nothing of them is kept.
 
         Args:

@@ -53,32 +53,34 @@ class Lockout:
         self._policy = around.policy
         self._failures: deque[datetime] = deque(maxlen=_BURST)
 
-    async def attempt(self, kind: str, key: str) -> bool:
-        """Count a try before it is judged; tell whether it is the last one before the lock.
+    async def attempt(self, kind: str, key: str, *, tries: int = 0) -> int:
+        """Count a try before it is judged; answer how many are left before the lock.
 
         Args:
-            kind: What is tried: ``password``, ``pin``, ``totp``, ``sms``.
+            kind: What is tried: ``password``, ``pin``, ``totp``, ``sms``, ``face``.
             key: Whose; never a secret in the clear.
+            tries: How many there are, where it is not as many as the policy says.
 
         Raises:
             RateLimited: The lock holds (code ``locked``).
         """
-        at, tries = self._clock(), self._policy.tries
+        at, tries = self._clock(), tries or self._policy.tries
         number = await self._store.count(
             f"{kind}:{key}", at=at, limit=tries, until=at + self._policy.lock
         )
         if number is None:
             raise await self._locked(f"{kind}:{key}", at)
-        return number == tries
+        return tries - number
 
-    async def require_open(self, kind: str, key: str) -> None:
+    async def require_open(self, kind: str, key: str, *, tries: int = 0) -> None:
         """Do nothing unless a lock holds.
 
         Raises:
             RateLimited: It does (code ``locked``).
         """
         at = self._clock()
-        if await self._store.full(f"{kind}:{key}", at=at, limit=self._policy.tries):
+        limit = tries or self._policy.tries
+        if await self._store.full(f"{kind}:{key}", at=at, limit=limit):
             raise await self._locked(f"{kind}:{key}", at)
 
     async def failed(self, kind: str) -> None:
@@ -102,7 +104,7 @@ class Lockout:
     async def passed_all(self, person_id: str, name: str) -> None:
         """Lift every lock of a person, because somebody who may has opened the account."""
         await self.passed("password", name)
-        for kind in ("pin", "totp", "step_up"):
+        for kind in ("face", "pin", "totp", "step_up"):
             await self.passed(kind, person_id)
 
     async def _locked(self, key: str, at: datetime) -> Locked:

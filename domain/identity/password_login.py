@@ -53,13 +53,13 @@ class PasswordLogin:
         """
         name = login_name(name)
         key = name_key(name)
-        last = await self._lockout.attempt(PASSWORD, key)
+        left = await self._lockout.attempt(PASSWORD, key)
         account = await self._accounts.by_login_name(name)
         right = await self._hasher.verify(account.password if account else None, password)
         if account is None or not right:
             await self._accounts.failed(name)
             await self._lockout.failed(PASSWORD)
-            if last:
+            if not left:
                 await self._locks.lock(account)
             raise bad_credentials()
         await self._lockout.passed(PASSWORD, key)

@@ -1,0 +1,1 @@
+"""Templates of faces, tries, and impact assessments."""
