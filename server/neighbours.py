@@ -44,6 +44,8 @@ def reach(ground: Ground, stack: AsyncExitStack) -> Neighbours:
         notices=_notices(ground.settings, wechat),
         members=_members(ground, stack),
         sms=_sms(ground, stack),
+        face=None,  # type: ignore
+        comparer=None,
     )
 
 

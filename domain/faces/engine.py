@@ -79,7 +79,9 @@ class FaceEngine(Protocol):
     def model(self) -> str:
         """Name and version of what makes vectors; those of two models cannot be compared."""
 
-    async def look(self, pictures: Sequence[str], *, want: Want, gates: Gates, chips: bool = False) -> list[Look]:
+    async def look(
+        self, pictures: Sequence[str], *, want: Want, gates: Gates, chips: bool = False
+    ) -> list[Look]:
         """Answer what is in each picture, in their order. Nothing of them is kept.
 
         Args:

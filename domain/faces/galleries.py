@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -11,6 +12,8 @@ from domain.clock import Clock
 from domain.faces.matching import Gallery, Vector, vector
 from domain.faces.templates import FaceStore, Template, TemplateState
 from domain.ports import Vault
+
+_log = logging.getLogger(__name__)
 
 _STALE = timedelta(seconds=1)
 _AT_ONCE = 200
@@ -65,7 +68,7 @@ class Galleries:
                 # Each portion waits for the store, so that others get their turn in between.
                 for it in await self._store.many(missing[start : start + _AT_ONCE]):
                     if it.state is TemplateState.ACTIVE and it.model == self._model():
-                        kept[it.person_id] = _Open(it.v, tuple(self.vectors(it)))
+                        kept[it.person_id] = _Open(it.v, self.opened(it))
             self._open = kept
             self._gallery = Gallery({who: it.vectors for who, it in kept.items()})
             self._mark = mark
@@ -75,16 +78,16 @@ class Galleries:
         """Hold nothing: the module is switched off."""
         self._open, self._gallery, self._mark, self._asked = {}, _NOBODY, None, None
 
-    def vectors(self, template: Template) -> Sequence[Vector]:
-        """Open a template.
-
-        Raises:
-            ValueError: It was altered, belongs to somebody else, or its key is not here.
-        """
-        return [
-            vector(base64.b64decode(self._vault.open(it, context=template.sample_context(place))))
-            for place, it in enumerate(template.samples)
-        ]
+    def opened(self, template: Template) -> tuple[Vector, ...]:
+        """Open a template; empty, with a word in the log, if it was altered or its key is lost."""
+        try:
+            return tuple(
+                vector(base64.b64decode(self._vault.open(it, context=context)))
+                for it, context in zip(template.samples, template.sample_contexts, strict=True)
+            )
+        except ValueError:
+            _log.error("the face template of %s cannot be opened", template.person_id)
+            return ()
 
     def seal(self, template: Template, vectors: Sequence[bytes], reference: bytes) -> Template:
         """Answer the template with its samples, and the reference if there is one, sealed."""
@@ -93,16 +96,15 @@ class Galleries:
             return self._vault.seal(base64.b64encode(raw).decode(), context=context)
 
         kept = reference and seal(reference, template.reference_context)
-        samples = tuple(
-            seal(raw, template.sample_context(place)) for place, raw in enumerate(vectors)
-        )
+        bare = template.model_copy(update={"samples": tuple(vectors)})
+        samples = tuple(map(seal, vectors, bare.sample_contexts))
         return template.model_copy(update={"samples": samples, "reference": kept})
 
     def reference(self, template: Template) -> bytes:
         """Open the picture that a vendor compares with; empty if there is none.
 
         Raises:
-            ValueError: As ``vectors``.
+            ValueError: It was altered, belongs to somebody else, or its key is not here.
         """
         if not template.reference:
             return b""

@@ -20,12 +20,13 @@ from domain.faces.engine import Comparer, FaceEngine, Look, Want
 from domain.faces.galleries import Galleries
 from domain.faces.limits import Limits
 from domain.faces.liveness import Seen, Step, judge
-from domain.faces.matching import Match, vector
+from domain.faces.matching import WIDTH, Match, vector
 from domain.faces.module import FaceModule
 from domain.faces.templates import FaceStore, Template, TemplateState
 
 _NEAR = 0.05
 _CLEAR = 0.10
+_NOBODY = bytes(4 * WIDTH)
 
 
 class Band(StrEnum):
@@ -147,9 +148,10 @@ class Recogniser:
         template = await self._store.get(person_id) if person_id else None
         gallery = await self._galleries.current()
         mine = template if template and self._usable(template) else None
-        vectors = self._galleries.vectors(mine) if mine else [vector(bytes(512))]
-        match = gallery.match(person_id, vectors, vector(probe.vector), cohort=limits.cohort)
-        if mine is None:
+        vectors = self._galleries.opened(mine) if mine else ()
+        compared = vectors or (vector(_NOBODY),)
+        match = gallery.match(person_id, compared, vector(probe.vector), cohort=limits.cohort)
+        if mine is None or not vectors:
             return Verdict(passed=False, reason="face_mismatch", band=Band.FAR)
         if self._comparer is not None and mine.reference and probe.chip:
             return await self._by_vendor(self._comparer, mine, probe, match, limits)

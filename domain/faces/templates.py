@@ -53,9 +53,11 @@ class Template(BaseModel):
     until: datetime
     v: int = 0
 
-    def sample_context(self, place: int) -> str:
-        """What a sample is sealed for."""
-        return f"face.sample:{self.person_id}|{self.model}|{place}"
+    @property
+    def sample_contexts(self) -> list[str]:
+        """What each sample is sealed for: this person, this model, its place."""
+        whose = f"face.sample:{self.person_id}|{self.model}"
+        return [f"{whose}|{place}" for place in range(len(self.samples))]
 
     @property
     def reference_context(self) -> str:
