@@ -13,6 +13,7 @@ from datetime import datetime, time, timedelta
 from random import Random
 
 from demo.back_office import furnish, professions
+from demo.faces import assess
 from demo.hall import Usher
 from demo.house import Ids, build
 from demo.meetings import Keeper
@@ -105,6 +106,7 @@ class Loader:
         await Usher(self._db, self._vault, residents, base).fill()
         named = {it.username: it.card.id for it in residents if it.username}
         await furnish(self._db, new_id, base=base, people=named)
+        await assess(self._db, new_id, base=base, people=named)
         await self._audit.record(
             "demo.load", by=SYSTEM.id, obj="demo:data", detail={"people": len(residents)}
         )
