@@ -146,6 +146,10 @@ _ROWS: tuple[tuple[str, Value, Unit, str, str], ...] = (
     ("face.tries", 3, _C, _PRODUCT, "连续未通过的次数，达到即改用其他方式"),
     ("face.vendor.score", "0.67", _T, "服务商说明；由管理员按其最新文档核对", "委托比对的得分下限"),
     ("face.size", 100, _C, _MEASURED, "人脸短边的像素下限"),
+    ("face.sharpness", "8.0", _T, _MEASURED, "清晰度下限（人脸缩至 150 像素后拉普拉斯方差）"),
+    ("face.clipped", "0.1", _T, _MEASURED, "全黑或全白像素所占比例的上限"),
+    ("face.dark", "45", _T, _MEASURED, "人脸平均亮度下限，0 至 255"),
+    ("face.bright", "200", _T, _MEASURED, "人脸平均亮度上限"),
     # PRODUCT.md §2.1: no legal votes on phones.
     ("poll.binding", False, Unit.FLAG, "产品定型：手机不承担法定表决", "不可更改"),
 )  # fmt: skip

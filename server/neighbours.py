@@ -44,7 +44,7 @@ def reach(ground: Ground, stack: AsyncExitStack) -> Neighbours:
         notices=_notices(ground.settings, wechat),
         members=_members(ground, stack),
         sms=_sms(ground, stack),
-        face=None,  # type: ignore
+        face=None,  # type: ignore[arg-type]
         comparer=None,
     )
 

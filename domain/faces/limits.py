@@ -94,5 +94,11 @@ def _limits(table: RuleTable, at: datetime) -> Limits:
         steady=number("challenge.steady"),
         tries=count("tries"),
         vendor_score=number("vendor.score"),
-        gates=Gates(min_size=count("size")),
+        gates=Gates(
+            size=count("size"),
+            sharpness=number("sharpness"),
+            clipped=number("clipped"),
+            dark=number("dark"),
+            bright=number("bright"),
+        ),
     )

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import Invalid
-from domain.faces.engine import Flaw, Look
+from domain.faces.engine import Flaw, Gates, Look
 from domain.faces.limits import FaceRules
 from domain.faces.liveness import Failure, Step, draw, judge
 from domain.faces.matching import Gallery, Match, spread, vector
@@ -234,7 +234,7 @@ async def test_the_limits_are_rows_of_the_rule_book(limits, clock):
     assert (limits.distance, limits.norm, limits.alone, limits.cohort) == (0.5, -3.0, 0.4, 50)
     assert limits.identify is False
     assert limits.challenge == timedelta(seconds=30)
-    assert limits.gates.min_size == 100
+    assert limits.gates == Gates()
     made = datetime(2026, 2, 28, 12, tzinfo=UTC)
     assert limits.until(made) == datetime(2028, 2, 27, 16, tzinfo=UTC)
 
