@@ -227,6 +227,65 @@ def test_no_burst_answers_two_challenges_that_begin_on_different_sides(yaws):
     assert passed.count(True) <= 1
 
 
+# -- accuracy on made vectors ----------------------------------------------------------------------
+
+
+def population(count, *, apart, dimensions, seed):
+    """Made people: each has a centre, and pictures around it.
+
+    ``apart`` and ``dimensions`` are chosen so that distances between pictures of different people
+    lie as they do in a measured population: a median of 0.59 with one pair in eight below 0.5 (East
+    Asian), and of 0.82 with one in five thousand below 0.5. Two pictures of one person are 0.375
+    apart, give or take 0.07.
+    """
+    random = np.random.default_rng(seed)
+    centres = np.zeros((count, 128))
+    scale = np.sqrt((apart**2 - 0.375**2) / (2 * dimensions))
+    centres[:, :dimensions] = random.normal(0, scale, (count, dimensions))
+
+    def shot(who):
+        step = random.normal(0, 1, 128)
+        length = max(0.1, random.normal(0.375, 0.07)) / np.sqrt(2)
+        return (centres[who] + step / np.linalg.norm(step) * length).astype(np.float32)
+
+    people = {f"p{who:04}": [shot(who) for _ in range(3)] for who in range(count)}
+    return people, shot
+
+
+def rates(people, shot, limits, accept):
+    """How many are refused to be themselves, and how many are taken for somebody else."""
+    gallery, names = Gallery(people), sorted(people)
+    mine = [
+        accept(gallery.match(who, people[who], shot(place), cohort=limits.cohort))
+        for place, who in enumerate(names)
+        for _ in range(2)
+    ]
+    others = [
+        accept(gallery.match(claimed, people[claimed], shot(place), cohort=limits.cohort))
+        for place in range(0, len(names), 16)
+        for claimed in names
+        if claimed != names[place]
+    ]
+    return mine.count(False) / len(mine), others.count(True) / len(others)
+
+
+@pytest.mark.acceptance("A1-3")
+@pytest.mark.parametrize(
+    ("apart", "dimensions", "by_distance"),
+    [(0.59, 22, 0.1), (0.82, 26, 0.0)],
+    ids=["as near to each other as East Asian faces", "as far as others"],
+)
+def test_the_shipped_limits_are_right_about_made_people(limits, apart, dimensions, by_distance):
+    """A1-3: at most one in a thousand is taken for another, at most 3 % are refused."""
+    people, shot = population(320, apart=apart, dimensions=dimensions, seed=11)
+    refused, taken = rates(people, shot, limits, lambda match: decide(match, limits).passed)
+    assert refused <= 0.03
+    assert taken <= 1e-3
+    # What the cohort is for: the distance alone would let these strangers in.
+    _, alone = rates(people, shot, limits, lambda match: match.distance <= limits.distance)
+    assert alone >= by_distance
+
+
 # -- limits ----------------------------------------------------------------------------------------
 
 
