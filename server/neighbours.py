@@ -5,12 +5,14 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
+from domain.faces.engine import FaceEngine
 from domain.identity.credentials import TEMPLATE as INVITATION
 from domain.identity.ports import WeChat
 from domain.identity.sms_codes import TEMPLATE as LOGIN_CODE
 from domain.ladder.carriers import SMS_TEMPLATE as NOTICE
 from domain.ladder.ports import MemberSender, WeChatSender
 from domain.ports import SmsGateway
+from gateways.face import FaceWorkers, NoFaces, missing
 from gateways.http import JsonClient
 from gateways.sms import NoSms, SmsAccount, TencentSms
 from gateways.wechat import NoWeChat, WeChatClient
@@ -28,6 +30,7 @@ class Neighbours:
     notices: WeChatSender
     members: MemberSender | None
     sms: SmsGateway
+    face: FaceEngine
 
 
 def reach(ground: Ground, stack: AsyncExitStack) -> Neighbours:
@@ -41,6 +44,7 @@ def reach(ground: Ground, stack: AsyncExitStack) -> Neighbours:
         notices=_notices(ground.settings, wechat),
         members=_members(ground, stack),
         sms=_sms(ground, stack),
+        face=_face(ground, stack),
     )
 
 
@@ -115,3 +119,22 @@ def _sms(ground: Ground, stack: AsyncExitStack) -> SmsGateway:
     client = TencentSms(JsonClient("sms", said.base_url), present, clock=ground.clock)
     stack.callback(client.close)
     return client
+
+
+def _face(ground: Ground, stack: AsyncExitStack) -> FaceEngine:
+    said = ground.settings.face
+    if not said.workers:
+        return NoFaces("本系统未启用人脸识别（HUB_FACE__WORKERS=0），请使用其他方式签到")
+    if lacking := missing():
+        return NoFaces(f"本系统未安装人脸识别组件（缺少 {lacking[0]}），请使用其他方式签到")
+    engine = FaceWorkers(
+        ground.supervisor.supervise,
+        workers=said.workers,
+        queue=said.queue,
+        timeout=said.timeout,
+    )
+    ground.metrics.gauge(
+        "hub_face_waiting", "Questions about faces waiting for a worker.", lambda: engine.waiting
+    )
+    stack.push_async_callback(engine.close)
+    return engine

@@ -36,6 +36,29 @@ class Want(StrEnum):
     NONE = "none"
 
 
+class Gates(NamedTuple):
+    """What a face must have to be used: rules of the house, which go with each question.
+
+    The defaults for sharpness and light lie between 68 good portraits (sharpness 10 and more, mean
+    77 to 167, at most 5 % clipped) and the same ones blurred by 4 pixels (6 at most), darkened to a
+    quarter (41 at most) and over-exposed twofold (mean 195 and more, or 14 % clipped, but for a
+    face that was dark enough to bear it).
+
+    Attributes:
+        size: Least ``Look.size``; below 100 pixels the recogniser gets worse.
+        sharpness: Least ``Look.sharpness``.
+        clipped: Greatest ``Look.clipped``.
+        dark: Least mean brightness of the face, from 0 to 255.
+        bright: Greatest mean brightness of the face.
+    """
+
+    size: int = 100
+    sharpness: float = 8.0
+    clipped: float = 0.1
+    dark: float = 45.0
+    bright: float = 190.0
+
+
 class Look(NamedTuple):
     """What an engine makes of one picture; measures are 0 and bytes empty where it has a flaw.
 
@@ -70,7 +93,12 @@ class FaceEngine(Protocol):
         """Name and version of what makes vectors; those of two models cannot be compared."""
 
     async def look(
-        self, pictures: Sequence[str], *, want: Want, chips: bool = False
+        self,
+        pictures: Sequence[str],
+        *,
+        want: Want,
+        chips: bool = False,
+        gates: Gates = Gates(),
     ) -> list[Look]:
         """Answer what is in each picture, in their order. Nothing of them is kept.
 
@@ -78,6 +106,7 @@ class FaceEngine(Protocol):
             pictures: JPEG, PNG or WebP in base64; a ``data:`` prefix is taken off.
             want: Of which pictures vectors are made.
             chips: Whether faces are answered as pictures of their own.
+            gates: What a face must have not to be a flaw.
 
         Raises:
             UpstreamDown: Too much is being looked at already, or a worker was lost twice; ask
