@@ -103,9 +103,22 @@ class Sms(_Group):
 
 
 class Face(_Group):
-    """Face recognition."""
+    """Recognition of faces, by processes of this hub; needs the extra ``face``.
+
+    Attributes:
+        key: Seals templates and nothing else: 32 bytes, hex or base64; without, ``face.key`` in
+            ``data_dir``.
+        workers: How many processes; 0 is none. Each takes one core while it looks at pictures, at
+            a low priority, and 150 MB. They start when the first face is to be recognised; with
+            ``processes`` each process of the hub has its own.
+        queue: How many questions may wait for their turn; further ones are sent away with 503.
+        timeout: Seconds that one question may take before its process is replaced.
+    """
 
     key: SecretStr = NO_SECRET
+    workers: Annotated[int, Field(ge=0, le=32)] = 2
+    queue: Annotated[int, Field(ge=1, le=1000)] = 8
+    timeout: Annotated[float, Field(ge=1, le=60)] = 10.0
 
 
 class Realtime(_Group):

@@ -12,6 +12,7 @@ from domain.identity.sms_codes import TEMPLATE as LOGIN_CODE
 from domain.ladder.carriers import SMS_TEMPLATE as NOTICE
 from domain.ladder.ports import MemberSender, WeChatSender
 from domain.ports import SmsGateway
+from gateways.face import FaceWorkers, NoFaces, missing
 from gateways.http import JsonClient
 from gateways.sms import NoSms, SmsAccount, TencentSms
 from gateways.wechat import NoWeChat, WeChatClient
@@ -44,7 +45,7 @@ def reach(ground: Ground, stack: AsyncExitStack) -> Neighbours:
         notices=_notices(ground.settings, wechat),
         members=_members(ground, stack),
         sms=_sms(ground, stack),
-        face=None,  # type: ignore[arg-type]
+        face=_face(ground, stack),
         comparer=None,
     )
 
@@ -120,3 +121,22 @@ def _sms(ground: Ground, stack: AsyncExitStack) -> SmsGateway:
     client = TencentSms(JsonClient("sms", said.base_url), present, clock=ground.clock)
     stack.callback(client.close)
     return client
+
+
+def _face(ground: Ground, stack: AsyncExitStack) -> FaceEngine:
+    said = ground.settings.face
+    if not said.workers:
+        return NoFaces("本系统未启用人脸识别（HUB_FACE__WORKERS=0），请使用其他方式签到")
+    if lacking := missing():
+        return NoFaces(f"本系统未安装人脸识别组件（缺少 {lacking[0]}），请使用其他方式签到")
+    engine = FaceWorkers(
+        ground.supervisor.supervise,
+        workers=said.workers,
+        queue=said.queue,
+        timeout=said.timeout,
+    )
+    ground.metrics.gauge(
+        "hub_face_waiting", "Questions about faces waiting for a worker.", lambda: engine.waiting
+    )
+    stack.push_async_callback(engine.close)
+    return engine

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,16 @@ def need(name: str, *commands: str) -> str:
         if path := shutil.which(command):
             return path
     reason = f"{name} is not on this machine"
+    if name in REQUIRED:
+        pytest.fail(f"{reason}, and HUB_TEST_REQUIRE asks for it")
+    pytest.skip(reason)
+
+
+def need_folder(name: str, path: Path) -> Path:
+    """Answer ``path`` if it is there; otherwise the test is skipped, or fails where required."""
+    if path.is_dir():
+        return path
+    reason = f"{name}: there is no folder {path}"
     if name in REQUIRED:
         pytest.fail(f"{reason}, and HUB_TEST_REQUIRE asks for it")
     pytest.skip(reason)
