@@ -149,7 +149,7 @@ _ROWS: tuple[tuple[str, Value, Unit, str, str], ...] = (
     ("face.sharpness", "8.0", _T, _MEASURED, "清晰度下限（人脸缩至 150 像素后拉普拉斯方差）"),
     ("face.clipped", "0.1", _T, _MEASURED, "全黑或全白像素所占比例的上限"),
     ("face.dark", "45", _T, _MEASURED, "人脸平均亮度下限，0 至 255"),
-    ("face.bright", "200", _T, _MEASURED, "人脸平均亮度上限"),
+    ("face.bright", "190", _T, _MEASURED, "人脸平均亮度上限"),
     # PRODUCT.md §2.1: no legal votes on phones.
     ("poll.binding", False, Unit.FLAG, "产品定型：手机不承担法定表决", "不可更改"),
 )  # fmt: skip

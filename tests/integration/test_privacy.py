@@ -94,7 +94,7 @@ async def test_a_consent_names_the_text_that_was_read_and_can_be_taken_back(hous
     assert purposes["face"]["sensitive"]
     assert purposes["face"]["decision"] is None
     old = await say(caller, "face", version="2020-01-01")
-    assert (old.status, old.json["detail"]["version"]) == (409, VERSIONS["voice"])
+    assert (old.status, old.json["detail"]["version"]) == (409, VERSIONS["face"])
     given = await say(caller, "face")
     assert given.json["decision"] == "given"
     consents = house.services.house.consents

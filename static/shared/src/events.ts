@@ -181,6 +181,9 @@ export interface DeviceState {
 /** Which way somebody passes. */
 export type Direction = 'in' | 'out';
 
+/** Why a template was deleted. */
+export type End = 'withdrawn' | 'deleted' | 'refused' | 'expired' | 'ended';
+
 /** The copy the receiver asked for can be fetched. */
 export interface ExportReady {
   readonly id: string;
@@ -188,6 +191,24 @@ export interface ExportReady {
   readonly v: number;
   readonly at: string;
   readonly job_id: string;
+}
+
+/** Nothing is kept of the receiver's face any more. */
+export interface FaceDeleted {
+  readonly id: string;
+  readonly type: 'face.deleted';
+  readonly v: number;
+  readonly at: string;
+  readonly reason: End;
+}
+
+/** The receiver can be recognised from now on; `state` is `held` until somebody decides. */
+export interface FaceEnrolled {
+  readonly id: string;
+  readonly type: 'face.enrolled';
+  readonly v: number;
+  readonly at: string;
+  readonly state: TemplateState;
 }
 
 /** A feature was switched; ask `GET /api/v1/flags` after a gap. */
@@ -550,7 +571,7 @@ export interface ReceiptCounted {
 export type Reply = 'join' | 'leave' | 'other';
 
 /** What came of a scan, PRODUCT.md F12. */
-export type Result = 'ok' | 'needs_attention' | 'already_in' | 'already_out' | 'unknown' | 'bad_signature' | 'expired_window' | 'wrong_meeting' | 'wrong_gate' | 'not_invited' | 'not_yet' | 'too_late' | 'revoked' | 'blocked' | 'on_leave' | 'suspended' | 'claim_used' | 'offline_unverified';
+export type Result = 'ok' | 'needs_attention' | 'already_in' | 'already_out' | 'unknown' | 'bad_signature' | 'expired_window' | 'wrong_meeting' | 'wrong_gate' | 'not_invited' | 'not_yet' | 'too_late' | 'revoked' | 'blocked' | 'on_leave' | 'suspended' | 'claim_used' | 'face_mismatch' | 'offline_unverified';
 
 /** A result declared in the hall has been typed and confirmed by two persons. */
 export interface ResultDeclared {
@@ -671,6 +692,9 @@ export interface Tally {
   readonly abstain: number;
 }
 
+/** States of a template; `none` is the absence of one. */
+export type TemplateState = 'none' | 'active' | 'held';
+
 /** What a countdown does. */
 export type Ticking = 'idle' | 'running' | 'paused';
 
@@ -704,12 +728,12 @@ export interface Unread {
 }
 
 /** By which door; what stands in `how` of the attendance record. */
-export type Way = 'hall' | 'person' | 'badge' | 'manual' | 'import' | 'unread';
+export type Way = 'hall' | 'person' | 'badge' | 'face' | 'manual' | 'import' | 'unread';
 
 /** What may be heard, by namespace. */
 export interface ChannelEvents {
   /** 一个人的全部私人消息，连接时由服务器订阅。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
-  user: AccountChanged | GlassMoved | BulkDone | CardChanged | CheckInOk | DeviceNew | ExportReady | LeaveDecided | NoticeNew | NoticeNudged | NoticeRecalled | NoticeMoved | NoticeTested | NoticeUpdated | ProfileApplied | ProfileRefused | ReceiptCounted | RoleChanged | SessionRevoked | SignUpChanged | TodoChanged | Unread;
+  user: AccountChanged | GlassMoved | BulkDone | CardChanged | CheckInOk | DeviceNew | ExportReady | FaceDeleted | FaceEnrolled | LeaveDecided | NoticeNew | NoticeNudged | NoticeRecalled | NoticeMoved | NoticeTested | NoticeUpdated | ProfileApplied | ProfileRefused | ReceiptCounted | RoleChanged | SessionRevoked | SignUpChanged | TodoChanged | Unread;
   /** 一个代表团。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
   deleg: MeetingChanged;
   /** 一个代表小组。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
