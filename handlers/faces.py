@@ -22,8 +22,11 @@ from handlers.operation import PUBLIC, SELF_SERVICE_WHEN_SUSPENDED, operation
 from handlers.routing import route
 from handlers.text import Draft, Line, Token
 
-LARGEST = 16 * 1024 * 1024
-"""Bytes of a request with pictures."""
+_ENROLMENT = 16 * 1024 * 1024
+"""Bytes of a request with photographs, as phones take them."""
+
+BURST = 6 * 1024 * 1024
+"""Bytes of a request with frames of a camera, which are small."""
 
 Picture = Annotated[str, StringConstraints(min_length=1, max_length=14_100_000)]
 """A picture in base64, with or without ``data:image/…;base64,`` before it; 10 MB at most."""
@@ -134,7 +137,7 @@ class VerifiedView(BaseModel):
 class MyFaceHandler(ApiHandler):
     """``/api/v1/me/face``."""
 
-    max_body = LARGEST
+    max_body = _ENROLMENT
 
     @operation(SELF_SERVICE_WHEN_SUSPENDED)
     async def get(self) -> FaceView:
@@ -197,7 +200,7 @@ class SessionFaceHandler(ApiHandler):
 class VerifyHandler(EntryHandler):
     """``/api/v1/face/verify``."""
 
-    max_body = LARGEST
+    max_body = BURST
 
     @operation(PUBLIC, rate="face")
     async def post(self, body: FramesDraft) -> VerifiedView:

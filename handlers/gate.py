@@ -11,7 +11,7 @@ from domain.checkins.scan import Direction, Seen
 from domain.faces.gate import MOST_PICTURES, AtGate, Proposal
 from domain.permissions import Permission
 from handlers.base import ApiHandler
-from handlers.faces import LARGEST, Picture
+from handlers.faces import BURST, Picture
 from handlers.operation import operation
 from handlers.routing import route
 from handlers.scans import Nonce, ScanView
@@ -74,7 +74,7 @@ class ConfirmationDraft(Draft):
 class GateFaceHandler(ApiHandler):
     """``/api/v1/gates/{gate}/face``."""
 
-    max_body = LARGEST
+    max_body = BURST
 
     @operation(Permission.PASS_SCAN, rate="face")
     async def post(self, gate: Gate, body: GateFaceDraft) -> GateFaceView:

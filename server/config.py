@@ -158,7 +158,7 @@ class Limit(_Group):
     upload: Annotated[int, Field(ge=1)] = 60
     export: Annotated[int, Field(ge=1)] = 10
     search: Annotated[int, Field(ge=1)] = 240
-    face: Annotated[int, Field(ge=1)] = 60
+    face: Annotated[int, Field(ge=1)] = 600
 
 
 class Log(_Group):

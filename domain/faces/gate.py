@@ -19,14 +19,14 @@ from domain.checkins.reading import Shown
 from domain.checkins.scan import Attempt as Scanned
 from domain.checkins.scan import Direction, Result, Seen, Way
 from domain.clock import Clock, NewId
-from domain.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
+from domain.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from domain.faces.engine import FaceEngine, Look, Want
 from domain.faces.galleries import Galleries
 from domain.faces.limits import FaceRules, Limits
 from domain.faces.matching import vector
 from domain.faces.module import FaceModule
 from domain.faces.recogniser import Band, Recogniser, Verdict
-from domain.faces.refusals import flawed
+from domain.faces.refusals import flawed, require_usable
 from domain.faces.templates import FaceStore
 from domain.hall.meeting import Meeting, Meetings, driven
 from domain.identity.attempts import Attempt, AttemptStore
@@ -111,7 +111,7 @@ class FaceGate:
         Raises:
             Forbidden: Not of the staff of the meeting; the module is off; the person has not
                 agreed; or names may not be proposed (``identify_off``).
-            Conflict: Whose code it is has not enrolled (``not_enrolled``).
+            Conflict: Whose code it is has nothing to be compared with (``require_usable``).
             Invalid: No picture is fit for it; ``field`` says which was the last.
             UpstreamDown: The engine is busy.
         """
@@ -182,8 +182,7 @@ class FaceGate:
             case = case._replace(shown=shown._replace(flaw=flaw))
         elif not await ports.doors.scans.many([case.id]):
             await ports.module.require_for(shown.person_id)
-            if await ports.store.get(shown.person_id) is None:
-                raise Conflict("此人尚未登记人脸，请改用其他方式", code="not_enrolled")
+            require_usable(await ports.store.get(shown.person_id), ports.engine.model)
             probe = await self._best(pictures, limits)
             verdict = await self._judge(shown.person_id, probe, limits, by)
             wrong = None if verdict.passed else Result.FACE_MISMATCH

@@ -109,6 +109,11 @@ class Recogniser:
         self._clock = clock
         self._new_id = new_id
 
+    @property
+    def model(self) -> str:
+        """The engine's name and version."""
+        return self._engine.model
+
     async def look(self, frames: Sequence[str], limits: Limits) -> list[Look]:
         """Answer what is in the frames of a burst.
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from domain.errors import (
+    Conflict,
     DomainError,
     Forbidden,
     Invalid,
@@ -16,6 +17,7 @@ from domain.errors import (
     Unauthenticated,
 )
 from domain.faces.engine import Flaw
+from domain.faces.templates import Template, TemplateState
 
 OTHER_WAYS = ("scan", "sms", "pin", "password", "totp")
 """The doors beside this one; every refusal names them."""
@@ -49,6 +51,21 @@ def consent_required() -> Forbidden:
         code="consent_required",
         detail={"purpose": "face", "alternatives": list(OTHER_WAYS)},
     )
+
+
+def require_usable(template: Template | None, model: str) -> None:
+    """Do nothing if there is something to compare with.
+
+    Raises:
+        Conflict: Nothing was enrolled (``not_enrolled``), or with another engine
+            (``template_outdated``), or it waits for a person (``template_held``).
+    """
+    if template is None:
+        raise Conflict("尚未登记人脸，请改用其他方式", code="not_enrolled")
+    if template.state is TemplateState.HELD:
+        raise Conflict("人脸登记待工作人员核对，请改用其他方式", code="template_held")
+    if template.model != model:
+        raise Conflict("识别引擎已更换，请重新登记人脸", code="template_outdated")
 
 
 def not_passed(code: str, reason: str, *, left: int) -> Unauthenticated:

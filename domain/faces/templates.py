@@ -109,7 +109,7 @@ class FaceStore(Protocol):
         """Answer a number that grows with every change."""
 
     async def over(self, now: datetime, model: str) -> Sequence[tuple[str, End]]:
-        """Answer whose template is to go: expired, or the account is over."""
+        """Answer whose template is to go: expired, of a former model, or the account is over."""
 
     async def held(self) -> Sequence[Template]:
         """Answer those that wait for a person's decision, the oldest first."""

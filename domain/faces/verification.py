@@ -12,13 +12,13 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from domain.clock import Clock
-from domain.errors import Conflict, Invalid, UpstreamDown
+from domain.errors import Invalid, UpstreamDown
 from domain.faces.challenges import Challenge, Challenges, Purpose
 from domain.faces.limits import FaceRules, Limits
 from domain.faces.liveness import MOST_FRAMES
 from domain.faces.module import FaceModule
 from domain.faces.recogniser import Recogniser, Verdict
-from domain.faces.refusals import FaceLocked, consent_required, not_passed
+from domain.faces.refusals import FaceLocked, consent_required, not_passed, require_usable
 from domain.faces.templates import FaceStore
 from domain.identity.account import Account, AccountStore
 from domain.identity.admission import Admission, NextStep
@@ -77,13 +77,13 @@ class Verification:
 
         Raises:
             Forbidden: The module is off, or the person has not agreed.
-            Conflict: They have not enrolled (``not_enrolled``).
+            Conflict: They have not enrolled (``not_enrolled``), with another engine
+                (``template_outdated``), or their enrolment waits (``template_held``).
             FaceLocked: Too many failures.
         """
         ports = self._ports
         await ports.module.require_for(by.id)
-        if await ports.store.get(by.id) is None:
-            raise Conflict("尚未登记人脸", code="not_enrolled")
+        require_usable(await ports.store.get(by.id), ports.recogniser.model)
         limits = await ports.rules.now()
         await self._require_open(by.id, limits)
         return await ports.challenges.issue(
@@ -136,16 +136,12 @@ class Verification:
         limits = await ports.rules.now()
         await self._require_open(challenge.lock, limits)
         try:
-            looks = await ports.recogniser.look(frames, limits)
+            verdict = await self._judged(frames, challenge, limits)
         except UpstreamDown:
             await ports.challenges.give_back(challenge)
             raise
+        # Counted before anybody is told, so that answers judged at one moment are all counted.
         left = await self._count(challenge.lock, limits)
-        verdict, best = await ports.recogniser.judge(looks, challenge.steps, limits)
-        if verdict is None and best is not None:
-            verdict = await ports.recogniser.compare(challenge.person_id, best, limits)
-        if verdict is None:
-            raise RuntimeError("a burst was judged without a verdict")
         await ports.recogniser.record(
             verdict,
             purpose=challenge.purpose.value,
@@ -157,6 +153,14 @@ class Verification:
         if not verdict.passed:
             await self._refuse(verdict, challenge, left)
         return await self._open(challenge, device)
+
+    async def _judged(self, frames: Sequence[str], challenge: Challenge, limits: Limits) -> Verdict:
+        recogniser = self._ports.recogniser
+        looks = await recogniser.look(frames, limits)
+        failed, best = await recogniser.judge(looks, challenge.steps, limits)
+        if best is None:
+            return failed or Verdict(passed=False, reason="face_lost")
+        return await recogniser.compare(challenge.person_id, best, limits)
 
     async def _open(self, challenge: Challenge, device: DeviceSeen) -> Verified:
         ports = self._ports

@@ -14,7 +14,7 @@ database that is lost; ``restore`` reads it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from domain.clock import NewId
@@ -23,6 +23,7 @@ from storage.client import Database, Duplicate
 from storage.tombstones import Ledger
 
 _OVER = ("ended", "erased")
+_ROLLING = timedelta(days=1)
 _SOME = 200
 _MOST = 100_000
 
@@ -104,9 +105,14 @@ class FaceStore:
         return int(row["n"]) if row else 0
 
     async def over(self, now: datetime, model: str) -> Sequence[tuple[str, End]]:
-        """Answer whose template is to go: expired, or the account is over."""
+        """Answer whose template is to go: expired, or the account is over.
+
+        One of another model goes once it is a day old: while hosts are brought to a new version one
+        after the other, what the new ones make is not the old ones' to delete.
+        """
+        former = {"model": {"$ne": model}, "made_at": {"$lte": now - _ROLLING}}
         rows = await self._faces.find(
-            {"$or": [{"until": {"$lte": now}}, {"model": {"$ne": model}}]},
+            {"$or": [{"until": {"$lte": now}}, former]},
             projection={"_id": 1},
             limit=_SOME,
         )

@@ -226,6 +226,8 @@ async def test_a_face_too_near_to_anothers_waits_for_a_person(house, phone):
     near = [picture("wen", at=f"enrol-{n}", off=0.11) for n in range(3)]
     shown = (await twin.call("PUT", FACE, {"pictures": near})).json
     assert shown["state"] == "held"
+    refused = await twin.call("POST", "/api/v1/face/challenges", {})
+    assert (refused.status, refused.code) == (409, "template_held")
     held = (await (await house.sign_in(yan)).call("GET", "/api/v1/admin/face/held")).json
     assert [(it["person_id"], it["twins"]) for it in held] == [(CEN, [WEN])]
     admin = await house.sign_in(yan)
@@ -464,6 +466,10 @@ async def test_templates_end_with_their_time_with_the_account_and_with_the_engin
     assert await sweep() == 0
     engine.model = "painted-2"
     assert (await phone.call("GET", FACE)).json["outdated"] is True
+    refused = await phone.call("POST", "/api/v1/face/challenges", {})
+    assert (refused.status, refused.code) == (409, "template_outdated")
+    assert await sweep() == 0  # another host may be of the new version already
+    house.clock.advance(days=1)
     assert await sweep() == 1
     assert [it["reason"] for it in await house.db["face_tombstone"].find({})] == ["expired"]
 
