@@ -129,7 +129,9 @@ class FaceWorkers:
             raise _down("人脸识别繁忙，请稍后再试", retry_after=self._patience())
         if len(self._failing) == self._workers:
             raise _down("人脸识别服务暂时不可用", retry_after=_LONGEST_PAUSE)
-        job = face_wire.Job(pictures, want, chips, gates)
+        # What is not ASCII is not base64 either, and some of it cannot even be sent.
+        sent = [it if it.isascii() else "" for it in pictures]
+        job = face_wire.Job(sent, want, chips, gates)
         errand = Errand(face_wire.framed(job), pictures=len(pictures))
         self._line.append(errand)
         self._dispatch()

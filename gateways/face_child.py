@@ -64,6 +64,7 @@ class FaceChild:
     def __init__(self, process: Process) -> None:
         self._process = process
         self._timer: asyncio.TimerHandle | None = None
+        self._ending = False
         self.errand: Errand | None = None
         self.overdue = False
         """Whether it was killed because its job took too long."""
@@ -132,17 +133,23 @@ class FaceChild:
         if len(looks) != errand.pictures:
             raise WorkerLost("an answer to something else")
         self.errand = None
-        self._stop_timer()
+        if self._timer is not None:
+            self._timer.cancel()
         errand.fulfil(looks)
 
     def kill(self) -> None:
         """End it now, whatever it is doing."""
-        with suppress(ProcessLookupError):
-            self._process.kill()
+        # Not twice, and not where it has ended by itself: ``Popen`` looks before it kills, and
+        # takes the exit code away from asyncio, which then warns of an unknown child.
+        if not self._ending:
+            self._ending = True
+            with suppress(ProcessLookupError):
+                self._process.kill()
 
     async def end(self) -> int:
         """End it, and wait until it has; answers its exit code."""
-        self._stop_timer()
+        if self._timer is not None:
+            self._timer.cancel()
         self.kill()
         if self._process.stdin is not None:
             self._process.stdin.close()
@@ -158,15 +165,12 @@ class FaceChild:
                 raise WorkerLost("an answer without an end")
             return await out.readexactly(length)
         except (asyncio.IncompleteReadError, ConnectionError) as error:
+            self._ending = True
             raise WorkerLost("ended") from error
 
     def _too_late(self) -> None:
         self.overdue = True
         self.kill()
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
 
 
 def _environment() -> dict[str, str]:

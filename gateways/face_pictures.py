@@ -7,7 +7,6 @@ and only then the pixels. Needs the extra ``face``; imported by workers alone.
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import warnings
 from typing import NamedTuple, TypeAlias
@@ -71,7 +70,7 @@ def unpack(text: str) -> Picture | Flaw:
         return Flaw.TOO_LARGE
     try:
         return opened(base64.b64decode(text, validate=True))
-    except binascii.Error:
+    except ValueError:
         return Flaw.NOT_AN_IMAGE
 
 

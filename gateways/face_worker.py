@@ -19,7 +19,7 @@ from gateways.face_sight import Sight
 
 NICENESS = 10
 MOST_MEMORY = 1536 * 1024 * 1024
-"""Bytes of address space. Models take 230 MB of it, the largest picture allowed 600 MB more; a
+"""Bytes of address space. Models take 230 MB of it, the largest picture allowed 850 MB more; a
 picture that wants even more is refused as too large."""
 GIVE_UP = 90
 """Seconds after which a job ends its worker, should nobody be left to do so."""

@@ -24,6 +24,10 @@ from tests.needs import need_folder
 CHECKOUT = Path(__file__).resolve().parents[1]
 FOLDER = CHECKOUT.parent / "shared" / "faces"
 
+TURNS_WELL = ("A000055", "C001080", "H001058", "R000575", "S001156", "T000472", "V000129")
+"""Whose picture ``b`` is frontal enough to be turned by 35 degrees to either side: the yaw then
+moves by 0.6 to 0.8 in all, and that of a print turned by 45 degrees by 0.2 to 0.35."""
+
 
 def folder() -> Path:
     """Answer where the pictures are; without them the test is skipped, or fails if they are
