@@ -85,6 +85,11 @@ class FaceWorkers:
         """How many jobs wait for their turn."""
         return len(self._line)
 
+    @property
+    def unable(self) -> bool:
+        """Whether no worker could be started when it was last tried."""
+        return len(self._failing) == self._workers
+
     async def start(self) -> None:
         """Start the workers, and wait until one is ready.
 
@@ -127,7 +132,7 @@ class FaceWorkers:
         self._hire()
         if len(self._line) >= self._queue:
             raise _down("人脸识别繁忙，请稍后再试", retry_after=self._patience())
-        if len(self._failing) == self._workers:
+        if self.unable:
             raise _down("人脸识别服务暂时不可用", retry_after=_LONGEST_PAUSE)
         # What is not ASCII is not base64 either, and some of it cannot even be sent.
         sent = [it if it.isascii() else "" for it in pictures]
