@@ -46,7 +46,7 @@ class FaceWorkers:
 
     Args:
         supervise: Keeps what watches a worker running, under a name.
-        workers: How many processes; each takes one core while it looks, and 150 MB.
+        workers: How many processes; each takes one core while it looks, and 110 MB.
         queue: How many jobs may wait for their turn.
         timeout: Seconds that a worker may take for one job; as long again a job may wait.
     """

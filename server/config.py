@@ -109,8 +109,9 @@ class Face(_Group):
         key: Seals templates and nothing else: 32 bytes, hex or base64; without, ``face.key`` in
             ``data_dir``.
         workers: How many processes; 0 is none. Each takes one core while it looks at pictures, at
-            a low priority, and 150 MB. They start when the first face is to be recognised; with
-            ``processes`` each process of the hub has its own.
+            a low priority, and 110 MB, for a moment 1 GB more with the largest pictures allowed.
+            They start when the first face is to be recognised; with ``processes`` each process of
+            the hub has its own.
         queue: How many questions may wait for their turn; further ones are sent away with 503.
         timeout: Seconds that one question may take before its process is replaced.
     """

@@ -158,6 +158,13 @@ async def test_faces_are_counted_and_a_patch_on_a_suit_is_none(engine) -> None:
     assert (await see(engine, faces.jpeg(tiny))).flaw is Flaw.NO_FACE
 
 
+async def test_smaller_faces_are_looked_for_in_a_few_pictures_of_a_job_only(engine) -> None:
+    far_away = faces.text(faces.photo("B001277"))
+    looks = await engine.look([far_away] * 6, want=Want.NONE, gates=AS_THEY_ARE)
+    assert [it.flaw for it in looks] == [None] * 4 + [Flaw.NO_FACE] * 2
+    assert looks[0].size < 80
+
+
 def moving(form: str) -> bytes:
     return saved(portrait(), form, save_all=True, append_images=[portrait().rotate(9)])
 
