@@ -150,7 +150,7 @@ async def test_a_worker_that_takes_too_long_is_killed_and_its_job_not_tried_agai
         psutil.Process(stuck).suspend()
         with pytest.raises(UpstreamDown):
             await pool.look(job(), want=Want.ALL)
-        await until(lambda: not psutil.pid_exists(stuck) and pool.pids)
+        await until(lambda: not psutil.pid_exists(stuck) and pool._idle)
         assert known(await pool.look(job(), want=Want.ALL))
 
 
