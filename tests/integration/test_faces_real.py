@@ -25,7 +25,7 @@ from tests.integration.people import person, ulid
 
 pytestmark = pytest.mark.timeout(180)
 
-ONE, OTHER = "T000472", "S001156"
+ONE, OTHER, *_ = faces.TURNS_WELL
 LEFT, RIGHT = (16, 33, 33, 8), (-16, -33, -33, -8)
 
 
