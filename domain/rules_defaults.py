@@ -124,6 +124,8 @@ _ROWS: tuple[tuple[str, Value, Unit, str, str], ...] = (
     ("checkin.late", 1, Unit.MINUTES, _PRACTICE, "开会后多久起记为迟到，会议可另定"),
     ("checkin.clock", 5, Unit.SECONDS, _PRODUCT, "设备时钟偏差超过此值即予校正"),
     ("pass.key.overlap", 60, _D, _PRODUCT, "更换签名密钥后，旧密钥签发的码继续有效的时间"),
+    ("bind.code.life", 24, Unit.HOURS, _PRODUCT,
+     "纸质绑定码的有效时间；绑定仍须姓名、代表证号和短信验证"),
     # Faces. The numbers were measured on other people's pictures; see the guide before any of
     # them is moved, and measure anew on consenting deputies' own.
     ("face.verify.distance", "0.50", _T, _MEASURED, "本人与所称身份的特征距离上限"),

@@ -44,6 +44,12 @@ class Spot(BaseModel):
     col: int
     block: str = ""
 
+    @property
+    def place(self) -> str:
+        """How people are told where it is."""
+        block = f"{self.block} 区 " if self.block else ""
+        return f"{block}{self.row} 排 {self.col} 座（{self.no}）"
+
 
 class Seat(Spot):
     """A seat at a meeting."""
@@ -79,6 +85,9 @@ class SeatStore(Protocol):
 
     async def get(self, meeting_id: str, no: str) -> Seat | None:
         """Answer a seat, removed or not, or ``None``."""
+
+    async def held(self, meeting_id: str, person_id: str) -> Seat | None:
+        """Answer the seat that somebody was given, or ``None``."""
 
     async def add(self, meeting_id: str, seats: Sequence[Seat]) -> None:
         """Keep new seats; those that are there already stay as they are."""

@@ -11,6 +11,7 @@ from typing import Protocol
 from domain.administration import Administration
 from domain.attendance import AttendanceService
 from domain.checkins.services import CheckIns
+from domain.codes.services import Codes
 from domain.device_tokens import DeviceTokenService
 from domain.faces.services import Faces
 from domain.hall.services import HallServices
@@ -58,6 +59,7 @@ class Services:
     administration: Administration
     attendance: AttendanceService
     checkins: CheckIns
+    codes: Codes
     device_tokens: DeviceTokenService
     faces: Faces
     files: FileService

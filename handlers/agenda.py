@@ -98,13 +98,14 @@ class ItemQuery(PageQuery):
 
 
 class PaperView(BaseModel):
-    """A paper; its content is the content of the file."""
+    """A paper; its content is the content of the file, which is another one in each version."""
 
     id: str
     file_id: str
     title: str
     readers: Readers
     added_at: datetime
+    v: int
 
     @classmethod
     def of(cls, paper: Paper) -> Self:

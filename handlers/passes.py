@@ -108,7 +108,7 @@ class HallCodeHandler(ApiHandler):
     async def get(self, meeting_id: Id, query: HallCodeQuery) -> HallCodeView:
         """Show the code for the screen in the hall, the same one throughout its window."""
         it = await self.services.passes.hall_codes.show(meeting_id, gate=query.gate, by=self.user)
-        link = self.services.checkins.doors.reader.link(it.code)
+        link = self.services.passes.links.to(it.code)
         return HallCodeView(
             meeting_id=meeting_id,
             gate=it.gate,

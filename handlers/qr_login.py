@@ -14,7 +14,11 @@ from handlers.text import Token
 
 
 class QrView(BaseModel):
-    """A fresh code. ``secret`` is for the browser that polls and must not be shown."""
+    """A fresh code. ``secret`` is for the browser that polls and must not be shown.
+
+    ``url`` is what the picture holds: our address with the signed code in it, which WeChat opens
+    and our own scanner reads.
+    """
 
     id: str
     url: str

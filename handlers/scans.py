@@ -177,8 +177,8 @@ class ClaimsHandler(ApiHandler):
     @operation(PUBLIC)
     async def post(self, body: ClaimDraft) -> ClaimView:
         """Turn a hall code into a ticket, so that logging in may take its time."""
-        reader = self.services.checkins.doors.reader
-        claimed = await self.services.passes.hall_codes.claim(reader.bare(body.code))
+        code = self.services.passes.links.bare(body.code)
+        claimed = await self.services.passes.hall_codes.claim(code)
         return ClaimView(
             claim=claimed.claim,
             meeting_id=claimed.meeting.id,

@@ -31,6 +31,7 @@ from server.access import watch
 from server.administration import Books, build_administration
 from server.application import ROUTES, audit
 from server.checkins import build_checkins, build_passes
+from server.codes import build_codes
 from server.config import Env, Settings
 from server.faces import Beside, assessment_desk, build_faces, face_store
 from server.ground import Ground, lay
@@ -179,8 +180,11 @@ def build(
     break_glass = BreakGlassService(
         GlassStore(db), grant_rows, bus=bus, audit=audit, clock=clock, new_id=new_id
     )
-    identity = build_identity(ground, neighbours, granting=grants, glasses=break_glass)
     rules = RuleBook(RuleStore(db), clock=clock, shipped=shipped_rules())
+    passes = build_passes(ground, rules)
+    identity = build_identity(
+        ground, neighbours, rules, passes, granting=grants, glasses=break_glass
+    )
     faces, assessments = face_store(ground), assessment_desk(ground)
     keepers: tuple[PersonalData, ...] = (
         GrantData(db, grants),
@@ -227,13 +231,14 @@ def build(
         (house.profile, house.consents, house.erasure, notices.reading, leave, meetings.opinions)
     )
     attendance = build_attendance(ground, rules, hall)
-    passes = build_passes(ground, rules)
+    seats = build_seats(ground)
     checkins = build_checkins(ground, rules, passes, attendance)
     beside = Beside(identity, house, administration.flags, passes, checkins, rules)
     return Services(
         administration=administration,
         attendance=attendance,
         checkins=checkins,
+        codes=build_codes(ground, passes, identity, meetings, seats),
         device_tokens=device_tokens,
         faces=build_faces(ground, neighbours, assessments, faces, beside),
         files=files,
@@ -246,7 +251,7 @@ def build(
         notices=notices,
         passes=passes,
         realtime=realtime_service(ground),
-        seats=build_seats(ground),
+        seats=seats,
         sessions=Admittance(identity.sessions, device_tokens),
         speech=build_speech(ground, rules, hall),
         todo=todo,

@@ -12,17 +12,18 @@ from domain.checkins.services import CheckIns
 from domain.passes.badges import BadgeDesk, BadgePorts
 from domain.passes.hall_codes import HallCodes
 from domain.passes.keys import KeyBook
+from domain.passes.links import Links
 from domain.passes.services import Passes
 from domain.rules import RuleBook
 from server.ground import Ground
 from storage.attendance import AttendanceStore
-from storage.badge_sheets import PdfSheets
 from storage.checkins.doors import DoorStore
 from storage.checkins.scans import ScanStore
 from storage.hall import MeetingFacts
 from storage.passes.badges import BadgeStore
 from storage.passes.keys import PassKeyStore
 from storage.people import PeopleStore
+from storage.sheets import PdfSheets
 
 
 def build_passes(ground: Ground, rules: RuleBook) -> Passes:
@@ -41,6 +42,7 @@ def build_passes(ground: Ground, rules: RuleBook) -> Passes:
         badges=BadgeDesk(ports, keys, audit=audit, clock=clock, new_id=new_id),
         hall_codes=HallCodes(keys, meetings, rules, clock=clock, new_id=new_id),
         keys=keys,
+        links=Links(ground.settings.origin),
     )
 
 
@@ -50,7 +52,7 @@ def build_checkins(
     """Construct the doors."""
     db, clock = ground.db, ground.clock
     doors, scans, meetings = DoorStore(db), ScanStore(db), MeetingFacts(db)
-    reader = Reader(passes.keys, passes.hall_codes, BadgeStore(db), origin=ground.settings.origin)
+    reader = Reader(passes.keys, passes.hall_codes, BadgeStore(db), links=passes.links)
     ports = DoorPorts(
         scans=scans, facts=doors, meetings=meetings, roll=roll, rules=rules, reader=reader
     )

@@ -10,6 +10,7 @@ from argon2 import PasswordHasher
 from domain.grants import GrantService
 from domain.identity.accounts import AccountService
 from domain.identity.admission import Admission
+from domain.identity.bind_codes import BindCodes
 from domain.identity.binding import Binding
 from domain.identity.courier import Courier
 from domain.identity.credentials import Credentials
@@ -32,6 +33,8 @@ from domain.identity.tickets import Tickets
 from domain.identity.totp import Totp
 from domain.identity.wechat_login import OfficialAccount, WeChatLogin
 from domain.identity.wechat_messages import WeChatMessages
+from domain.passes.services import Passes
+from domain.rules import RuleBook
 from server.config import Env, Settings
 from server.ground import Ground
 from server.neighbours import Neighbours
@@ -55,13 +58,21 @@ class _Stores(NamedTuple):
 
 
 def build_identity(
-    ground: Ground, neighbours: Neighbours, *, granting: GrantService, glasses: Glasses
+    ground: Ground,
+    neighbours: Neighbours,
+    rules: RuleBook,
+    passes: Passes,
+    *,
+    granting: GrantService,
+    glasses: Glasses,
 ) -> Identity:
     """Construct the login.
 
     Args:
         ground: What services stand on.
         neighbours: WeChat and the text message provider.
+        rules: Say how long a code on paper holds.
+        passes: Signs codes.
         granting: Keeps the hub administered.
         glasses: Knows open break-glass windows.
     """
@@ -82,7 +93,7 @@ def build_identity(
     proofs = _proofs(ground, stores, courier, around)
     states = AccountService(accounts, sessions, granting, proofs.lockout, around)
     admission = Admission(accounts, grants, sessions, proofs, around)
-    qr = QrLogin(attempts, accounts, admission, around, origin=origin)
+    qr = QrLogin(attempts, accounts, admission, around, keys=passes.keys, links=passes.links)
     official = official_account(ground)
     binding = Binding(
         roster,
@@ -94,21 +105,16 @@ def build_identity(
         vault=vault,
         around=around,
     )
+    credentials = Credentials(
+        states, roster, admission, sessions, grants, courier=courier, vault=vault, around=around
+    )
     return Identity(
         accounts=states,
         admission=admission,
+        bind_codes=BindCodes(credentials, passes.keys, rules, around),
         binding=binding,
         courier=courier,
-        credentials=Credentials(
-            states,
-            roster,
-            admission,
-            sessions,
-            grants,
-            courier=courier,
-            vault=vault,
-            around=around,
-        ),
+        credentials=credentials,
         devices=devices,
         first_admin=FirstAdmin(
             roster,

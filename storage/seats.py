@@ -44,6 +44,11 @@ class SeatStore:
         row = await self._seats.find_one({"_id": f"{meeting_id}:{no}"})
         return _seat(row) if row else None
 
+    async def held(self, meeting_id: str, person_id: str) -> Seat | None:
+        """Answer the seat that somebody was given, or ``None``."""
+        row = await self._seats.find_one({"held": f"{meeting_id}:{person_id}"})
+        return _seat(row) if row else None
+
     async def add(self, meeting_id: str, seats: Sequence[Seat]) -> None:
         """Keep new seats; those that are there already stay as they are."""
         with suppress(Duplicate):

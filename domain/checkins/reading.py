@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
-from urllib.parse import parse_qs, urlsplit
 
 from domain.checkins.judging import Clocked
 from domain.checkins.scan import Attempt, Result, Way
-from domain.identity.wechat_login import H5
 from domain.passes.badges import BadgeState, BadgeStore
 from domain.passes.code import Flaw, Form, Hall, Personal, Ticket
 from domain.passes.hall_codes import HallCodes
 from domain.passes.keys import KeyBook
+from domain.passes.links import Links
 from domain.people import Person
 
 
@@ -37,11 +36,13 @@ class Shown(NamedTuple):
 class Reader:
     """Reads codes."""
 
-    def __init__(self, keys: KeyBook, halls: HallCodes, badges: BadgeStore, *, origin: str) -> None:
+    def __init__(
+        self, keys: KeyBook, halls: HallCodes, badges: BadgeStore, *, links: Links
+    ) -> None:
         self._keys = keys
         self._halls = halls
         self._badges = badges
-        self._origin = origin
+        self.links = links
 
     async def read(
         self,
@@ -52,7 +53,7 @@ class Reader:
         by: Person,
     ) -> list[Shown]:
         """Answer what each attempt shows, in their order."""
-        verified = [await self._keys.verify(self.bare(it.code)) for it, _ in attempts]
+        verified = [await self._keys.verify(self.links.bare(it.code)) for it, _ in attempts]
         wanted = {
             it.subject for it in verified if isinstance(it, Personal) and it.form == Form.BADGE
         }
@@ -85,19 +86,6 @@ class Reader:
                     one = _nobody(attempt, clocked.at, flaw)
             shown.append(one)
         return shown
-
-    def link(self, code: str) -> str:
-        """Answer the address of the page at which a phone hands a code in."""
-        return f"{self._origin}{H5}#/scan?code={code}"
-
-    def bare(self, text: str) -> str:
-        """Answer the code inside an address of ours, or the text itself."""
-        text = text.strip()
-        if not text.startswith(f"{self._origin}/"):
-            return text
-        # Pages keep their place behind the hash.
-        query = urlsplit(text).fragment.partition("?")[2] or urlsplit(text).query
-        return (parse_qs(query).get("code") or [text])[0]
 
 
 def _personal(claims: Personal, attempt: Attempt, at: datetime, tolerance: timedelta) -> Shown:

@@ -16,7 +16,7 @@ from domain.people import AccountState, Person
 from domain.permissions import Permission
 from domain.ports import Vault
 from domain.role_grants import WATCHING, GrantStore
-from domain.roster import Roster, mobile_context
+from domain.roster import Card, Roster, mobile_context
 
 TEMPLATE = "invitation"
 """Template of the message; parameter ``name``."""
@@ -52,6 +52,18 @@ class Credentials:
         Raises:
             NotFound: There is nobody, or not in the liaison's delegation.
         """
+        card, account = await self.prepare(person_id, by=by)
+        if card.mobile_enc is not None:
+            phone = self._vault.open(card.mobile_enc, context=mobile_context(person_id))
+            self._courier.send(phone, TEMPLATE, {"name": card.name})
+        return account
+
+    async def prepare(self, person_id: str, *, by: Person) -> tuple[Card, Account]:
+        """Answer somebody of the roster whose account counts as invited from now on.
+
+        Raises:
+            NotFound: There is nobody, or not in the liaison's delegation.
+        """
         card = await self._roster.get(person_id)
         if card is None or not card.active:
             raise NotFound
@@ -62,10 +74,7 @@ class Credentials:
             account = await self._accounts.advance(
                 account, AccountState.INVITED, reason="邀请开通", by=by.id, also={}
             )
-        if card.mobile_enc is not None:
-            phone = self._vault.open(card.mobile_enc, context=mobile_context(person_id))
-            self._courier.send(phone, TEMPLATE, {"name": card.name})
-        return account
+        return card, account
 
     async def reset_password(
         self, person_id: str, *, login: str | None = None, by: Person

@@ -18,14 +18,19 @@ from domain.identity.devices import DeviceSeen, device_name
 from domain.identity.sessions import Opened
 from domain.identity.surroundings import Surroundings
 from domain.identity.tokens import fingerprint
-from domain.identity.wechat_login import H5
+from domain.passes.code import Login
+from domain.passes.keys import KeyBook
+from domain.passes.links import Links
 from domain.people import AccountState, Person
 
 KIND = "qr"
 
 
 class QrCode(NamedTuple):
-    """A fresh code: ``url`` is what it shows, ``secret`` is for the browser that polls."""
+    """A fresh code: ``url`` is what it shows, our address with the signed code in it.
+
+    ``secret`` is for the browser that polls.
+    """
 
     attempt: Attempt
     url: str
@@ -49,13 +54,15 @@ class QrLogin:
         admission: Admission,
         around: Surroundings,
         *,
-        origin: str,
+        keys: KeyBook,
+        links: Links,
     ) -> None:
         self._store = store
         self._accounts = accounts
         self._admission = admission
         self._around = around
-        self._origin = origin
+        self._keys = keys
+        self._links = links
 
     async def create(self, *, device: DeviceSeen) -> QrCode:
         """Answer a fresh code for a browser."""
@@ -69,7 +76,12 @@ class QrLogin:
             until=at + self._around.policy.qr,
         )
         await self._store.add(attempt)
-        return QrCode(attempt, f"{self._origin}{H5}#/qr-login/{attempt.id}", secret)
+        code = await self._keys.sign(Login(attempt.id, attempt.until))
+        return QrCode(attempt, self._links.to(code), secret)
+
+    async def look(self, attempt_id: str) -> Attempt | None:
+        """Answer a code that is not over, and change nothing; ``None`` if it is."""
+        return await self._store.get(KIND, attempt_id, at=self._around.clock())
 
     async def poll(self, attempt_id: str, secret: str, *, device: DeviceSeen) -> Polled:
         """Answer how things stand; the first poll after the confirmation is let in.

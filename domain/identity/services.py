@@ -7,6 +7,7 @@ from typing import Protocol
 
 from domain.identity.accounts import AccountService
 from domain.identity.admission import Admission
+from domain.identity.bind_codes import BindCodes
 from domain.identity.binding import Binding
 from domain.identity.courier import Courier
 from domain.identity.credentials import Credentials
@@ -36,6 +37,7 @@ class Identity:
 
     accounts: AccountService
     admission: Admission
+    bind_codes: BindCodes
     binding: Binding
     courier: Courier
     credentials: Credentials

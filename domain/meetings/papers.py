@@ -22,8 +22,24 @@ class Readers(StrEnum):
     """Members only; those who attend or observe see it only where they are named."""
 
 
+class Former(BaseModel):
+    """A version that is not handed out any more: its file, and when and by whom it was put up."""
+
+    model_config = ConfigDict(frozen=True)
+
+    v: int
+    file_id: str
+    added_at: datetime
+    added_by: str
+
+
 class Paper(BaseModel):
-    """A file in its place on the agenda; ``also`` names people who get it besides its readers."""
+    """A file in its place on the agenda; ``also`` names people who get it besides its readers.
+
+    Attributes:
+        file_id: The file of the current version ``v``, put up at ``added_at``.
+        former: The versions before, oldest first; only the staff still get those.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,6 +51,8 @@ class Paper(BaseModel):
     also: frozenset[str] = frozenset()
     added_at: datetime
     added_by: str
+    v: int = 1
+    former: tuple[Former, ...] = ()
 
     @property
     def cls(self) -> DataClass:
@@ -63,6 +81,17 @@ class PaperAdded(Event):
     channels: ClassVar[tuple[str, ...]] = ("mtg:{id}", "mtgstaff:{id}")
 
     type: Literal["doc.added"] = "doc.added"
+    meeting_id: str
+    item_id: str
+    paper_id: str
+
+
+class PaperReplaced(Event):
+    """A paper has a new version ``v``; the former one is not handed out any more."""
+
+    channels: ClassVar[tuple[str, ...]] = ("mtg:{id}", "mtgstaff:{id}")
+
+    type: Literal["doc.replaced"] = "doc.replaced"
     meeting_id: str
     item_id: str
     paper_id: str

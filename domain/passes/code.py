@@ -86,11 +86,11 @@ class Personal:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A paper that lies on the table."""
+    """A paper that lies on the table, in whichever version is the current one."""
 
     kind: ClassVar[str] = "D"
     layout: ClassVar[str] = "i"
-    file_id: str
+    paper_id: str
 
 
 @dataclass(frozen=True, slots=True)

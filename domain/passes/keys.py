@@ -3,7 +3,7 @@
 The newest key signs. The one before is believed until the overlap is over that was in force when
 the newer one was made (rule ``pass.key.overlap``), so a change is one write and badges that were
 printed before it stay good. A key that somebody may have got hold of is revoked and is not believed
-from then on.
+from then on. Only contact codes outlive the overlap; nothing ends them but the revocation.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from domain.clock import Clock
 from domain.errors import BadState, NotFound
-from domain.passes.code import Claims, Flaw, sign, verify
+from domain.passes.code import PREFIX, Claims, Contact, Flaw, sign, verify
 from domain.people import SYSTEM, Person
 from domain.permissions import Permission
 from domain.ports import AuditLog, Vault
 
 OVERLAP = "pass.key.overlap"
 
+_LASTING = f"{PREFIX}.{Contact.kind}."
 _REMEMBERED = timedelta(seconds=1)
 _TRIES = 5
 
@@ -107,8 +108,16 @@ class KeyBook:
         return no, private.sign(data)
 
     async def verify(self, text: str) -> Claims | Flaw:
-        """Answer what a code claims, or why it is not to be believed."""
-        return verify(text, {it.no: self._public(it.public) for it in await self.public()})
+        """Answer what a code claims, or why it is not to be believed.
+
+        A contact code hangs on walls for years: it is believed until its key is revoked.
+        """
+        rows = await self._keys()
+        if text.startswith(_LASTING):
+            lasting = {it.no: self._public(it.public) for it in rows if it.revoked_at is None}
+            return verify(text, lasting)
+        believed = _believed(rows, self._clock())
+        return verify(text, {it.no: self._public(it.public) for it in believed})
 
     async def public(self) -> Sequence[PublicKey]:
         """Answer the keys that are believed now, the newest last."""

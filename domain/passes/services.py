@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from domain.passes.badges import BadgeDesk
 from domain.passes.hall_codes import HallCodes
 from domain.passes.keys import KeyBook
+from domain.passes.links import Links
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,3 +17,4 @@ class Passes:
     badges: BadgeDesk
     hall_codes: HallCodes
     keys: KeyBook
+    links: Links

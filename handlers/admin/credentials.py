@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import BaseModel, StringConstraints
@@ -9,6 +11,7 @@ from pydantic import BaseModel, StringConstraints
 from domain.people import AccountState
 from domain.permissions import Permission
 from handlers.base import ApiHandler
+from handlers.entry import qr_svg
 from handlers.operation import operation
 from handlers.routing import route
 from handlers.text import Draft, Reason
@@ -36,6 +39,21 @@ class InvitedView(BaseModel):
     state: AccountState
 
 
+class BindCodeView(BaseModel):
+    """An invitation to be handed out on paper.
+
+    ``code`` opens the binding page with the name masked, until ``expires_at``. It proves nothing:
+    binding still takes name, number and a code on the mobile.
+    """
+
+    person_id: str
+    name: str
+    code: str
+    link: str
+    svg: str
+    expires_at: datetime
+
+
 class PasswordView(BaseModel):
     """A password that was just made: shown once, to be changed at the next login."""
 
@@ -52,6 +70,24 @@ class InvitationHandler(ApiHandler):
         """Invite somebody of the roster to bind their WeChat; liaisons, in their delegation."""
         account = await self.services.identity.credentials.invite(person_id, by=self.user)
         return InvitedView(person_id=account.id, state=account.state)
+
+
+class BindCodeHandler(ApiHandler):
+    """``/api/v1/admin/accounts/{person_id}/bind-code``."""
+
+    @operation(Permission.ACCOUNT_INVITE, status=201, idempotent=False)
+    async def post(self, person_id: str) -> BindCodeView:
+        """Invite somebody of the roster by a code on paper; liaisons, in their delegation."""
+        made = await self.services.identity.bind_codes.make(person_id, by=self.user)
+        link = self.services.passes.links.to(made.code)
+        return BindCodeView(
+            person_id=made.card.id,
+            name=made.card.name,
+            code=made.code,
+            link=link,
+            svg=await asyncio.to_thread(qr_svg, link),
+            expires_at=made.until,
+        )
 
 
 class PasswordHandler(ApiHandler):
@@ -80,6 +116,7 @@ class TotpHandler(ApiHandler):
 _ONE = r"/api/v1/admin/accounts/(?P<person_id>[0-9A-Z]{26})"
 
 ROUTES = [
+    route(rf"{_ONE}/bind-code", BindCodeHandler),
     route(rf"{_ONE}/invitation", InvitationHandler),
     route(rf"{_ONE}/password", PasswordHandler),
     route(rf"{_ONE}/totp/reset", TotpHandler),

@@ -3,7 +3,8 @@
 ::
 
     agenda_item {_id, meeting_id, title, kind, reporter, state: pending|done|postponed,
-                 papers: [{id, meeting_id, file_id, title, readers, also: [], added_at, added_by}],
+                 papers: [{id, meeting_id, file_id, title, readers, also: [], added_at, added_by,
+                           v, former: [{v, file_id, added_at, added_by}]}],
                  result {outcome, tally, override, typed_by, typed_at, confirmed_by, confirmed_at,
                  eid, v, untold?}, v, created_at, created_by, updated_at, updated_by}
     meeting {…, agenda: [item]}     the order
@@ -136,6 +137,7 @@ def _row(item: AgendaItem) -> dict[str, Any]:
     row["state"] = ItemState.PENDING.value if item.state is ItemState.CURRENT else item.state.value
     for paper in row["papers"]:
         paper["readers"], paper["also"] = paper["readers"].value, sorted(paper["also"])
+        paper["former"] = list(paper["former"])
     row["papers"] = list(row["papers"])
     return row
 

@@ -11,7 +11,7 @@ import pytest
 import zxingcpp
 from pypdf import PdfReader
 
-from storage.badge_sheets import HEIGHT, WIDTH
+from storage.pdf_pages import HEIGHT, WIDTH
 from tests.integration.hall import MEETING, URL, member, zhuo
 from tests.integration.test_scans import device, doors, hall_code, scan, who
 

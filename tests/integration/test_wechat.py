@@ -513,7 +513,10 @@ async def test_staff_log_in_at_a_pc_by_scanning_and_the_session_is_handed_out_on
     await phone.binds()
     pc, code = await shown(town)
     assert code["svg"].startswith("<svg")
-    assert code["id"] in code["url"]
+    start, _, carried = code["url"].partition("?code=")
+    assert start == f"{town.hub.url}/h5/#/scan"
+    claims = await town.hub.services.passes.keys.verify(carried)
+    assert (claims.kind, claims.attempt_id) == ("L", code["id"])
     assert await polled(pc, code) == {"state": "created", "entry": None}
     scanned = await phone.call("POST", f"/api/v1/qr-logins/{code['id']}/scan")
     assert scanned.json["state"] == "scanned"

@@ -1,13 +1,13 @@
-"""Sheets of badges as PDF: codes as rectangles, so that they are sharp on any printer.
+"""Pages of A4 as PDF: text in Chinese, and codes as rectangles, sharp on any printer.
 
-Chinese is set in STSong-Light, which every PDF reader for Chinese knows; it is not embedded.
+Chinese is set in STSong-Light, which every PDF reader for Chinese knows; it is not embedded, so a
+sheet of a thousand cards stays small and no font has to be licensed.
 """
 
 from __future__ import annotations
 
-import asyncio
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 import segno
@@ -21,72 +21,76 @@ from pypdf.generic import (
     TextStringObject,
 )
 
-from domain.passes.sheets import Card
-
 WIDTH, HEIGHT = 595, 842
 """A4 in points."""
 
-_COLUMNS, _ROWS = 2, 4
-_CODE = 120.0
-_TOP = 24.0
 
-
-class PdfSheets:
-    """Implements ``domain.passes.sheets.SheetPrinter``."""
-
-    async def sheet(self, title: str, cards: Sequence[Card]) -> bytes:
-        """Answer a PDF with eight badges on each page of A4; the loop is not blocked meanwhile."""
-        return await asyncio.to_thread(pdf, title, cards)
-
-
-def pdf(title: str, cards: Sequence[Card]) -> bytes:
-    """Answer the file."""
+def file(title: str, pages: Iterable[Iterable[str]]) -> bytes:
+    """Answer a PDF of pages, each the strokes of its content."""
     writer = PdfWriter()
     writer.add_metadata({"/Title": title})
     font = writer._add_object(_font())  # noqa: SLF001 - pypdf has no public way to add an object
-    pages = groupby(enumerate(cards), key=lambda it: it[0] // (_COLUMNS * _ROWS))
-    for _, some in pages:
+    for strokes in pages:
         page = writer.add_blank_page(WIDTH, HEIGHT)
         page[NameObject("/Resources")] = DictionaryObject(
             {NameObject("/Font"): DictionaryObject({NameObject("/F1"): font})}
         )
         content = DecodedStreamObject()
-        content.set_data("\n".join(_page(title, [card for _, card in some])).encode())
-        page[NameObject("/Contents")] = writer._add_object(content)  # noqa: SLF001
+        content.set_data("\n".join(strokes).encode())
+        # Thirty-five codes are half a megabyte of numbers, and a twentieth of that deflated.
+        page[NameObject("/Contents")] = writer._add_object(content.flate_encode())  # noqa: SLF001
     made = io.BytesIO()
     writer.write(made)
     return made.getvalue()
 
 
-def _page(title: str, cards: Sequence[Card]) -> Iterator[str]:
-    wide, high = WIDTH / _COLUMNS, (HEIGHT - _TOP) / _ROWS
-    yield from _text(title, WIDTH / 2, HEIGHT - 16, 9)
-    for at, card in enumerate(cards):
-        left, top = at % _COLUMNS * wide, HEIGHT - _TOP - at // _COLUMNS * high
-        yield f"0.7 G 0.5 w {left:.2f} {top - high:.2f} {wide:.2f} {high:.2f} re S"
-        yield from _code(card.code, left + (wide - _CODE) / 2, top - 6 - _CODE)
-        for line, text in enumerate(card.lines):
-            size = 14 if line == 0 else 9
-            yield from _text(text, left + wide / 2, top - _CODE - 24 - 15 * line, size)
-
-
-def _code(text: str, left: float, bottom: float) -> Iterator[str]:
+def code(text: str, left: float, bottom: float, side: float) -> Iterator[str]:
+    """Yield the strokes of a QR code with its quiet zone."""
     rows = list(segno.make(text, error="m", micro=False).matrix_iter(border=4))
-    module = _CODE / len(rows)
+    module = side / len(rows)
     yield "0 g"
     for y, row in enumerate(rows):
         for dark, run in groupby(enumerate(row), key=lambda it: it[1]):
             columns = [x for x, _ in run]
             if dark:
-                x, down = left + columns[0] * module, bottom + _CODE - (y + 1) * module
+                x, down = left + columns[0] * module, bottom + side - (y + 1) * module
                 yield f"{x:.3f} {down:.3f} {len(columns) * module:.3f} {module:.3f} re"
     yield "f"
 
 
-def _text(text: str, middle: float, base: float, size: int) -> Iterator[str]:
-    wide = sum(0.5 if char.isascii() else 1.0 for char in text) * size
-    coded = text.encode("utf-16-be", "replace").hex()
-    yield f"0 g BT /F1 {size} Tf {middle - wide / 2:.2f} {base:.2f} Td <{coded}> Tj ET"
+def frame(left: float, bottom: float, wide: float, high: float) -> str:
+    """Answer the stroke of a thin grey frame."""
+    return f"0.7 G 0.5 w {left:.2f} {bottom:.2f} {wide:.2f} {high:.2f} re S"
+
+
+def text(line: str, middle: float, base: float, size: int) -> str:
+    """Answer the stroke of a line around its middle."""
+    coded = line.encode("utf-16-be", "replace").hex()
+    left = middle - width(line, size) / 2
+    return f"0 g BT /F1 {size} Tf {left:.2f} {base:.2f} Td <{coded}> Tj ET"
+
+
+def width(line: str, size: int) -> float:
+    """Answer how wide a line is: letters and digits are half as wide as characters."""
+    return sum(0.5 if char.isascii() else 1.0 for char in line) * size
+
+
+def wrapped(line: str, room: float, size: int, most: int) -> list[str]:
+    """Answer a line in at most so many lines that fit the room; what is left over is cut off."""
+    lines: list[str] = []
+    rest = line
+    while rest and len(lines) < most:
+        end = len(rest)
+        while end > 1 and width(rest[:end], size) > room:
+            end -= 1
+        lines.append(rest[:end])
+        rest = rest[end:]
+    if rest:
+        last = lines[-1]
+        while last and width(f"{last}…", size) > room:
+            last = last[:-1]
+        lines[-1] = f"{last}…"
+    return lines
 
 
 def _font() -> DictionaryObject:
