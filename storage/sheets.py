@@ -9,7 +9,7 @@ from itertools import groupby
 from domain.passes.sheets import BADGES, Card, Layout, Poster
 from storage.pdf_pages import HEIGHT, WIDTH, code, file, frame, text, width, wrapped
 
-_TOP = 24.0
+_TOP, _BOTTOM = 24.0, 14.0
 _MARGIN = 48.0
 _POSTER_CODE = 270.0
 
@@ -39,7 +39,7 @@ def pdf(title: str, cards: Sequence[Card], layout: Layout) -> bytes:
 
 
 def _page(title: str, cards: Sequence[Card], layout: Layout) -> Iterator[str]:
-    wide, high = WIDTH / layout.columns, (HEIGHT - _TOP) / layout.rows
+    wide, high = WIDTH / layout.columns, (HEIGHT - _TOP - _BOTTOM) / layout.rows
     yield text(title, WIDTH / 2, HEIGHT - 16, 9)
     for at, card in enumerate(cards):
         left, top = at % layout.columns * wide, HEIGHT - _TOP - at // layout.columns * high

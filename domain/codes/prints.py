@@ -33,8 +33,8 @@ from domain.roster import Kind
 from domain.seats import Seat, SeatService
 
 DOORS = (
-    ("刷脸", "在签到口看镜头，须本人事先同意"),
-    ("扫码", "扫会场屏幕上的码，或出示个人码"),
+    ("刷脸", "在签到口看镜头（须本人同意）"),
+    ("扫码", "扫屏幕上的码或出示个人码"),
     ("人工", "向工作人员报姓名，当场登记"),
 )
 """The ways into a hall, as a poster tells them: none is better than another."""

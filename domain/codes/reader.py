@@ -106,11 +106,10 @@ class CodeReader:
         claims = await self._claims(text)
         if isinstance(claims, Reading):
             return claims
-        of_meeting = isinstance(claims, Hall | Ticket | SeatCode)
-        if of_meeting and meeting_id not in {None, claims.meeting_id}:
-            return wrong_meeting(claims.kind)
         code = self._code(text)
         match claims:
+            case Hall() | Ticket() | SeatCode() if meeting_id not in {None, claims.meeting_id}:
+                return wrong_meeting(claims.kind)
             case Hall() | Ticket():
                 reading = self._hall(claims, code, by)
             case Personal():

@@ -16,6 +16,7 @@ import pytest
 from pydantic import SecretStr
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.testing import bind_unused_port
+from wechatpy.client import WeChatClient
 from wechatpy.crypto import WeChatCrypto
 
 from domain.grants import GrantService
@@ -611,6 +612,35 @@ async def test_a_page_of_ours_is_signed_without_its_fragment_and_no_other(town):
     for other in ("https://evil.example/h5/", "http://127.0.0.1/h5/", "h5", "http://[::1"):
         reply = await town.hub.anybody.call("POST", "/api/v1/wechat/jssdk", {"url": other})
         assert (reply.status, reply.json.get("field")) == (422, "url"), other
+
+
+@pytest.mark.parametrize(
+    ("entered", "now"),
+    [
+        # iOS compares with the address at which the page was first entered, Android with the
+        # present one; pages route by fragment, so both are the same but for what is not signed.
+        ("/h5/", "/h5/#/scan?code=RD1.D.x.y"),
+        (
+            "/h5/?from=singlemessage&isappinstalled=0",
+            "/h5/?from=singlemessage&isappinstalled=0#/me",
+        ),
+        ("/h5/?a=%E4%BB%A3%E8%A1%A8", "/h5/?a=%E4%BB%A3%E8%A1%A8#/papers/1?x=1"),
+    ],
+)
+async def test_the_scanner_of_wechat_may_be_used_on_both_systems(town, entered, now):
+    """``scanQRCode`` works where ``wx.config`` was signed for the address that the system sees."""
+    theirs = WeChatClient("wx1", "s3cret").jsapi
+    ticket = await town.hub.services.identity.jssdk._wechat.jsapi_ticket()
+    for path in (entered, now):
+        reply = await town.hub.anybody.call(
+            "POST", "/api/v1/wechat/jssdk", {"url": town.hub.url + path}
+        )
+        assert (reply.status, reply.json["app_id"]) == (200, "wx1")
+        seen = town.hub.url + entered
+        expected = theirs.get_jsapi_signature(
+            reply.json["nonce_str"], ticket, reply.json["timestamp"], seen
+        )
+        assert reply.json["signature"] == expected
 
 
 def signature(*parts: str) -> str:
