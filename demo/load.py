@@ -20,8 +20,10 @@ from demo.meetings import Keeper
 from demo.meetings import Writer as MeetingWriter
 from demo.notices import Notices
 from demo.notices import Writer as NoticeWriter
+from demo.papers import Table
 from demo.people import NAMED, Population, Resident
 from domain.clock import SHANGHAI, Clock, local_day
+from domain.files import BlobStore
 from domain.identity.account import (
     OPENID_DOMAIN,
     Account,
@@ -73,13 +75,25 @@ def opening(now: datetime) -> datetime:
 
 
 class Loader:
-    """Loads the invented congress."""
+    """Loads the invented congress.
 
-    def __init__(self, db: Database, vault: Vault, audit: AuditLog, *, clock: Clock) -> None:
+    ``blobs`` is where the hub keeps the content of files; without it no papers lie on the tables.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        vault: Vault,
+        audit: AuditLog,
+        *,
+        clock: Clock,
+        blobs: BlobStore | None = None,
+    ) -> None:
         self._db = db
         self._vault = vault
         self._audit = audit
         self._clock = clock
+        self._blobs = blobs
 
     async def loaded(self) -> str | None:
         """Answer the size that was loaded into this database, or ``None``."""
@@ -103,6 +117,8 @@ class Loader:
         await Keeper(self._db, Ids(Random(_SEED), base - timedelta(days=100))).keep(
             MeetingWriter(house, residents, base).write()
         )
+        if self._blobs is not None:
+            await Table(self._db, self._blobs, residents, base).lay()
         await Usher(self._db, self._vault, residents, base).fill()
         named = {it.username: it.card.id for it in residents if it.username}
         await furnish(self._db, new_id, base=base, people=named)

@@ -21,6 +21,7 @@ from gateways.standin.wechat_messages import AccountTemplate, Callback
 from server.assembly import Hub
 from server.config import Mongo, Redis, Settings, Sms, WeChat
 from server.lifecycle import run
+from server.upkeep import blob_store
 from storage.ladder.consents import ConsentStock
 
 _APP_ID, _APP_SECRET = "wx-demo", "demo-app-secret-of-the-stand-in"
@@ -57,7 +58,9 @@ async def run_demo(*, port: int, data_dir: Path, full: bool) -> None:
         visitors: list[Visitor] = []
 
         async def prepare(hub: Hub) -> None:
-            loader = Loader(hub.db, hub.ground.vault, hub.ground.audit, clock=hub.ground.clock)
+            ground = hub.ground
+            blobs = blob_store(ground.settings, ground.db, clock=ground.clock)
+            loader = Loader(ground.db, ground.vault, ground.audit, clock=ground.clock, blobs=blobs)
             there, wanted = await loader.loaded(), "full" if full else "mini"
             if there is None:
                 console.print(f"loading demo data ({wanted}) …")

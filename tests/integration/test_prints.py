@@ -9,8 +9,10 @@ import time
 import pytest
 from pypdf import PdfReader
 
+from demo.load import Loader
 from domain.people import Flag
 from domain.roster import Card, Kind
+from server.upkeep import blob_store
 from storage.people import PeopleStore
 from tests.integration.hall import MEETING, URL, elsewhere, member, zhuo
 from tests.integration.meetings import MEMBERS, let_in, plan, settle
@@ -263,3 +265,36 @@ async def test_single_codes_are_read_as_drawing_and_as_picture(hub):
     assert decoded(painted(made["svg"])) == [made["link"]]
     pc = (await hub.anybody.call("POST", "/api/v1/qr-logins")).json
     assert decoded(painted(pc["svg"])) == [pc["url"]]
+
+
+async def test_the_opening_of_the_demo_has_its_leaflet_its_seat_cards_and_its_replaced_paper(
+    hub, tmp_path
+):
+    ground = hub.hub.ground
+    blobs = blob_store(ground.settings, ground.db, clock=ground.clock)
+    loader = Loader(hub.db, ground.vault, ground.audit, clock=ground.clock, blobs=blobs)
+    await loader.load(full=False)
+    staff, reader = [await hub.sign_in(name) for name in ("卓慕青", "闻予澄")]
+    sitting = (await staff.call("GET", "/api/v1/meetings?state=in_session")).json["items"]
+    (opening,) = [it for it in sitting if it["kind"] == "npc"]
+    path = f"/api/v1/meetings/{opening['id']}"
+    (page,) = drawn(await printed(staff, f"{path}/papers/sheet"), tmp_path)
+    lying = codes(page)
+    assert len(lying) == len(set(lying)) == 34
+    versions = []
+    for text in lying:
+        view = (await reader.call("POST", "/api/v1/codes/read", {"code": text})).json
+        assert (view["kind"], view["result"]) == ("D", "ok")
+        paper = (await reader.call("GET", f"/api/v1{view['page']}")).json
+        content = await reader.call("GET", f"/api/v1/files/{paper['file_id']}/content")
+        assert paper["title"] in written(content.body)[0]
+        versions.append(paper["v"])
+    assert sorted(versions) == [1] * 33 + [2]
+    pdf = await printed(staff, f"{path}/seats/sheet?block=A&last=2")
+    seats = [text for page in drawn(pdf, tmp_path) for text in codes(page)]
+    owners = [
+        (await reader.call("POST", "/api/v1/codes/read", {"code": text})).json["text"]
+        for text in seats
+    ]
+    assert len(owners) == 28
+    assert all("您的座位" in it for it in owners)
