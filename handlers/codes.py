@@ -192,6 +192,15 @@ class MyContactCodeHandler(_CodeHandler):
         return await self.drawn(await self.services.codes.desk.mine(by=self.user))
 
 
+class MyContactPictureHandler(_CodeHandler):
+    """``/api/v1/me/contact-code/picture``."""
+
+    @operation(SIGNED_IN, produces="image/png")
+    async def get(self) -> Written:
+        """Show one's own contact code as a picture."""
+        return await self.paint(await self.services.codes.desk.mine(by=self.user))
+
+
 class ContactCodeHandler(_CodeHandler):
     """``/api/v1/people/{person_id}/contact-code``."""
 
@@ -219,6 +228,7 @@ ROUTES = [
     route(r"/api/v1/codes/preview", PreviewHandler),
     route(r"/api/v1/codes/read", ReadHandler),
     route(r"/api/v1/me/contact-code", MyContactCodeHandler),
+    route(r"/api/v1/me/contact-code/picture", MyContactPictureHandler),
     route(rf"{_MEETING}/papers/codes", PaperCodesHandler),
     route(rf"{_PAPER}/code", PaperCodeHandler),
     route(rf"{_PAPER}/code/picture", PaperPictureHandler),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import timedelta
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -286,6 +287,12 @@ async def test_who_finds_an_invitation_has_found_nothing_binding_still_takes_all
     finder = town.phone("拾到的人")
     assert (await preview(town.hub, code))["action"] == "bind"
     assert (await finder.call("GET", "/api/v1/me")).status == 401
+    # The page keeps the code on the way to WeChat and back, beside the ticket.
+    wanted = f"/h5/#/bind?code={code}"
+    away = f"/api/v1/wechat/authorize?return_to={quote(wanted, safe='')}"
+    fragment = urlsplit((await finder.enters(away)).headers["Location"]).fragment
+    back = parse_qs(urlsplit(fragment).query)
+    assert (back["return_to"], len(back["ticket"])) == ([wanted], 1)
     # The paper is no ticket, and a wrong number gets no message.
     claim = await finder.claims(code, **WEN_SAYS)
     assert claim.status == 401

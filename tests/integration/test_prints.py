@@ -252,6 +252,7 @@ async def test_single_codes_are_read_as_drawing_and_as_picture(hub):
         (staff, f"/api/v1/papers/{paper['paper_id']}/code"),
         (staff, f"{meeting.url}/seats/1-1/code"),
         (deputy, contact),
+        (deputy, "/api/v1/me/contact-code"),
     )
     for caller, path in places:
         shown = (await caller.call("GET", path)).json

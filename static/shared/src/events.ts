@@ -492,6 +492,17 @@ export interface PaperAdded {
   readonly paper_id: string;
 }
 
+/** A paper has a new version `v`; the former one is not handed out any more. */
+export interface PaperReplaced {
+  readonly id: string;
+  readonly type: 'doc.replaced';
+  readonly v: number;
+  readonly at: string;
+  readonly meeting_id: string;
+  readonly item_id: string;
+  readonly paper_id: string;
+}
+
 /** What is on record of somebody. */
 export type Presence = 'present' | 'late' | 'left' | 'absent' | 'void';
 
@@ -743,9 +754,9 @@ export interface ChannelEvents {
   /** 常委会组成人员及其工作人员。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
   npcsc: MeetingChanged;
   /** 一次会议的全体参加人员。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
-  mtg: AgendaChanged | AgendaPointer | CountdownChanged | PaperAdded | ResultDeclared | MeetingChanged | MeetingMoved | NoticeLive | NoticeRecalled | QuorumChanged | QuorumCounted | SeatChanged | SpeakingChanged | QueueChanged;
+  mtg: AgendaChanged | AgendaPointer | CountdownChanged | PaperAdded | PaperReplaced | ResultDeclared | MeetingChanged | MeetingMoved | NoticeLive | NoticeRecalled | QuorumChanged | QuorumCounted | SeatChanged | SpeakingChanged | QueueChanged;
   /** 一次会议的会务人员。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
-  mtgstaff: AbsenceAlert | AgendaChanged | AgendaPointer | AttendanceMarked | CheckInDup | CheckInFail | CheckInOk | CountdownChanged | DeviceState | PaperAdded | ResultDeclared | LeaveDecided | LeaveRequest | MeetingChanged | MeetingMoved | OpinionDue | OpinionOverdue | OpinionMoved | QuorumChanged | QuorumCounted | ReceiptCounted | SceneChanged | SeatChanged | SpeakingChanged | QueueChanged;
+  mtgstaff: AbsenceAlert | AgendaChanged | AgendaPointer | AttendanceMarked | CheckInDup | CheckInFail | CheckInOk | CountdownChanged | DeviceState | PaperAdded | PaperReplaced | ResultDeclared | LeaveDecided | LeaveRequest | MeetingChanged | MeetingMoved | OpinionDue | OpinionOverdue | OpinionMoved | QuorumChanged | QuorumCounted | ReceiptCounted | SceneChanged | SeatChanged | SpeakingChanged | QueueChanged;
   /** 一次会议的会场屏幕；订阅的应答带有当前状态。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
   mtgscreen: AgendaPointer | CountdownChanged | ResultDeclared | QuorumChanged | QuorumCounted | SceneChanged | SpeakingChanged;
   /** 互动专区的一个房间。断线可补齐（保留 10000 条 / 24 小时）；可查看在线人员；跟不上时退订后续传。 */
