@@ -33,7 +33,8 @@ def drawn(pdf: bytes, folder: Path, *, dots: int = DOTS) -> list[memoryview]:
 
 def codes(page: memoryview) -> list[str]:
     """The texts of the codes on a page, from the top left to the bottom right, row by row."""
-    found = zxingcpp.read_barcodes(page)
+    # Asked for every sort of code, it now and then takes a row of dots for a bar code.
+    found = zxingcpp.read_barcodes(page, formats=zxingcpp.BarcodeFormat.QRCode)
     places = [(it.position.top_left.y, it.position.top_left.x, it.text) for it in found]
     # Codes of one row stand at the same height but for a dot or two.
     return [text for _, _, text in sorted((round(y / 20), x, text) for y, x, text in places)]

@@ -24,7 +24,9 @@ def decoded(rows) -> list[str]:
     """What the decoder reads off rows of brightness."""
     flat = b"".join(bytes(row) for row in rows)
     picture = memoryview(flat).cast("B", (len(rows), len(rows[0])))
-    return [it.text for it in zxingcpp.read_barcodes(picture)]
+    # Asked for every sort of code, it now and then takes a row of dots for a bar code.
+    found = zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormat.QRCode)
+    return [it.text for it in found]
 
 
 def painted(svg: str, scale: int = 4) -> list[list[int]]:
