@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import BaseModel, StringConstraints
+from pydantic import BaseModel
 
 from domain.codes.issuing import Issued
 from domain.codes.reading import Action, Outcome, Reading
@@ -14,19 +14,15 @@ from handlers.base import ApiHandler
 from handlers.entry import qr_png, qr_svg
 from handlers.operation import PUBLIC, SELF_SERVICE_WHEN_SUSPENDED, SIGNED_IN, Written, operation
 from handlers.routing import route
+from handlers.scans import Shown
+from handlers.seats import No
 from handlers.text import Draft, Id
-
-Scanned = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
-"""What was read off a code, whatever it is."""
-
-No = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,16}$")]
-"""The number of a seat."""
 
 
 class PreviewDraft(Draft):
     """What was scanned."""
 
-    code: Scanned
+    code: Shown
 
 
 class ReadDraft(PreviewDraft):
