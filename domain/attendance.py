@@ -101,6 +101,22 @@ class Attendance(BaseModel):
         """Tell whether a scan has made this mark, or an earlier one of the same person."""
         return bool(ref) and ref in {self.ref, *(turn.ref for turn in self.history)}
 
+    @property
+    def stays(self) -> Sequence[tuple[datetime, datetime | None]]:
+        """When they came and left, as far as it holds; ``None`` while they are in the hall."""
+        stays: list[tuple[datetime, datetime | None]] = []
+        marks = [(turn.state, turn.at) for turn in self.history]
+        for state, at in (*marks, (self.state, self.at)):
+            if state in IN_THE_HALL:
+                stays.append((at, None))
+            elif state is not Presence.LEFT:
+                stays.clear()
+            elif stays:
+                came = stays[-1][0]
+                # What is handed in late may stand in another order than it happened.
+                stays[-1] = (came, max(came, at))
+        return stays
+
 
 class Mark(NamedTuple):
     """What the roll-call says of somebody."""

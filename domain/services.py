@@ -12,6 +12,7 @@ from domain.administration import Administration
 from domain.attendance import AttendanceService
 from domain.checkins.services import CheckIns
 from domain.device_tokens import DeviceTokenService
+from domain.duty.services import Duty
 from domain.faces.services import Faces
 from domain.hall.services import HallServices
 from domain.house import House
@@ -59,6 +60,7 @@ class Services:
     attendance: AttendanceService
     checkins: CheckIns
     device_tokens: DeviceTokenService
+    duty: Duty
     faces: Faces
     files: FileService
     hall: HallServices

@@ -32,6 +32,7 @@ from server.administration import Books, build_administration
 from server.application import ROUTES, audit
 from server.checkins import build_checkins, build_passes
 from server.config import Env, Settings
+from server.duty import build_duty
 from server.faces import Beside, assessment_desk, build_faces, face_store
 from server.ground import Ground, lay
 from server.hall import (
@@ -69,6 +70,7 @@ from storage.ladder.consents import ConsentStock
 from storage.meetings.personal import ParticipantData
 from storage.notices.personal import ReceiptData
 from storage.personal_checkins import DoorData
+from storage.personal_duty import DutyData
 from storage.personal_faces import FaceData
 from storage.personal_office import FileData, GlassData, GrantData
 from storage.rules import RuleStore
@@ -189,6 +191,7 @@ def build(
         ReceiptData(db),
         ParticipantData(db),
         DoorData(db),
+        DutyData(db),
         FaceData(db, faces, clock=clock),
         *hall_data(ground),
         ConsentStock(db),
@@ -223,8 +226,17 @@ def build(
     )
     device_tokens = build_device_tokens(ground)
     leave = build_leave(ground)
+    duty = build_duty(ground, lists)
     todo = TodoService(
-        (house.profile, house.consents, house.erasure, notices.reading, leave, meetings.opinions)
+        (
+            house.profile,
+            house.consents,
+            house.erasure,
+            notices.reading,
+            leave,
+            meetings.opinions,
+            duty.desk,
+        )
     )
     attendance = build_attendance(ground, rules, hall)
     passes = build_passes(ground, rules)
@@ -235,6 +247,7 @@ def build(
         attendance=attendance,
         checkins=checkins,
         device_tokens=device_tokens,
+        duty=duty,
         faces=build_faces(ground, neighbours, assessments, faces, beside),
         files=files,
         hall=hall,
