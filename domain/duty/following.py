@@ -140,7 +140,8 @@ def facts_of(roll: Attendance, meeting: Occasion) -> Facts:
 def _there(was: Record, roll: Attendance, meeting: Occasion, at: datetime) -> Record | None:
     facts, state = facts_of(roll, meeting), _state(meeting)
     if was.state is DutyState.VOID:
-        return was.moved(state, at=at, by=roll.by, reason="重新签到", facts=facts, follows=roll.v)
+        again = was.moved(state, at=at, by=roll.by, reason="重新签到", facts=facts, follows=roll.v)
+        return again.model_copy(update={"evidence": _evidence(roll)})
     if was.state not in _SAID_NOTHING or (facts == was.facts and was.state is state):
         return None
     if was.state is state is DutyState.AUTO:
@@ -161,7 +162,6 @@ def _first(
     at: datetime,
     eid: str,
 ) -> Record:
-    attendance = f"attendance:{roll.meeting_id}:{roll.person_id}"
     return Record(
         id=record_id(roll.meeting_id, roll.person_id),
         person_id=roll.person_id,
@@ -169,7 +169,7 @@ def _first(
         meeting_id=roll.meeting_id,
         origin=Origin.ATTENDANCE,
         facts=facts_of(roll, meeting),
-        evidence=f"checkin:{roll.ref}" if roll.ref else attendance,
+        evidence=_evidence(roll),
         state=_state(meeting),
         by=SYSTEM.id,
         at=at,
@@ -177,3 +177,9 @@ def _first(
         eid=eid,
         follows=roll.v,
     )
+
+
+def _evidence(roll: Attendance) -> str:
+    if roll.ref:
+        return f"checkin:{roll.ref}"
+    return f"attendance:{roll.meeting_id}:{roll.person_id}"

@@ -13,7 +13,6 @@ from domain.roster import Card, Kind
 from server.duty import build_duty
 from storage.organisation import OrganisationStore
 from storage.people import PeopleStore
-from tests.integration.conftest import Caller
 from tests.integration.hall import MEETING, OTHER, URL, convene, enrol, member, zhuo
 from tests.integration.people import person, ulid
 from tests.snapshots import announced
