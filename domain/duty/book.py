@@ -29,6 +29,9 @@ _TRIES = 10
 class Roll(Protocol):
     """Knows the attendance, and what of it the book has not seen."""
 
+    async def get(self, meeting_id: str, person_id: str) -> Attendance | None:
+        """Answer a record, or ``None``."""
+
     async def of(self, meeting_id: str) -> Sequence[Attendance]:
         """Answer every record of a meeting, by person id."""
 
@@ -155,6 +158,7 @@ class DutyBook:
         self, meeting: Occasion, roll: Attendance, card: Card, was: Record | None
     ) -> Record | None:
         """Bring one record up to date; answer it if it is new."""
+        new: Record | None = None
         for _ in range(_TRIES):
             record = follow(
                 was,
@@ -165,8 +169,11 @@ class DutyBook:
                 eid=self._new_id(),
             )
             if record is None:
-                return None
+                return new
             if await self._store.put(record, was=was.v if was else 0):
-                return record if was is None else None
-            was = await self._store.get(record.id)
+                new, was = new or (record if was is None else None), record
+                # Who was faster may have seen more and found no record to change.
+                roll = await self._roll.get(roll.meeting_id, roll.person_id) or roll
+            else:
+                was = await self._store.get(record.id)
         raise Conflict("操作过于集中，请稍后再试")

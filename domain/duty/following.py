@@ -11,14 +11,13 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
 
-from domain.attendance import Attendance, Presence
+from domain.attendance import Attendance
 from domain.clock import local_day
 from domain.duty.record import DutyState, Facts, Origin, Record, record_id
 from domain.people import SYSTEM
 
 OVER = frozenset({"closed", "archived"})
 
-_NOT_THERE = frozenset({Presence.ABSENT, Presence.VOID})
 _SAID_NOTHING = frozenset({DutyState.AUTO, DutyState.PENDING})
 _OWN_CAPACITIES = frozenset({"member", "attend", "observe"})
 _MINUTE, _A_DAY = timedelta(minutes=1), timedelta(days=1)
@@ -102,7 +101,7 @@ def follow(
     eid: str,
 ) -> Record | None:
     """Answer the record as the attendance wants it, or ``None`` if nothing is to be kept."""
-    there = roll.state not in _NOT_THERE and meeting.state != "cancelled"
+    there = bool(roll.stays) and meeting.state != "cancelled"
     if was is None:
         return _first(roll, meeting, delegation_id, at, eid) if there else None
     if was.state is DutyState.LOCKED or was.origin is Origin.HAND or roll.v < was.follows:
@@ -110,7 +109,7 @@ def follow(
     if there:
         return _there(was, roll, meeting, at)
     if was.state is DutyState.VOID:
-        return None
+        return _noted(was, roll)
     reason = "会议取消" if meeting.state == "cancelled" else "签到已撤销"
     return was.moved(DutyState.VOID, at=at, by=roll.by, reason=reason, follows=roll.v)
 
@@ -143,12 +142,19 @@ def _there(was: Record, roll: Attendance, meeting: Occasion, at: datetime) -> Re
         again = was.moved(state, at=at, by=roll.by, reason="重新签到", facts=facts, follows=roll.v)
         return again.model_copy(update={"evidence": _evidence(roll)})
     if was.state not in _SAID_NOTHING or (facts == was.facts and was.state is state):
-        return None
+        return _noted(was, roll)
     if was.state is state is DutyState.AUTO:
         # Nobody has been asked yet; how somebody came and went is in the attendance.
         update = {"facts": facts, "at": at, "follows": roll.v, "v": was.v + 1}
         return was.model_copy(update=update)
     return was.moved(DutyState.PENDING, at=at, by=SYSTEM.id, facts=facts, follows=roll.v)
+
+
+def _noted(was: Record, roll: Attendance) -> Record | None:
+    """Note what has been looked at, so that whoever is slower and saw less changes nothing."""
+    if roll.v == was.follows:
+        return None
+    return was.model_copy(update={"follows": roll.v, "v": was.v + 1})
 
 
 def _state(meeting: Occasion) -> DutyState:
