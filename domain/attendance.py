@@ -101,6 +101,22 @@ class Attendance(BaseModel):
         """Tell whether a scan has made this mark, or an earlier one of the same person."""
         return bool(ref) and ref in {self.ref, *(turn.ref for turn in self.history)}
 
+    @property
+    def stays(self) -> Sequence[tuple[datetime, datetime | None]]:
+        """When they came and left, as far as it holds; ``None`` while they are in the hall."""
+        stays: list[tuple[datetime, datetime | None]] = []
+        marks = [(turn.state, turn.at) for turn in self.history]
+        for state, at in (*marks, (self.state, self.at)):
+            if state in IN_THE_HALL:
+                stays.append((at, None))
+            elif state is not Presence.LEFT:
+                stays.clear()
+            elif stays:
+                came = stays[-1][0]
+                # What is handed in late may stand in another order than it happened.
+                stays[-1] = (came, max(came, at))
+        return stays
+
 
 class Mark(NamedTuple):
     """What the roll-call says of somebody."""
@@ -266,6 +282,20 @@ class AttendanceService:
         await self._quorum.touch(meeting_id)
         return done
 
+    async def foresee(
+        self, meeting_id: str, passages: Sequence[Passage], capacities: Mapping[str, str]
+    ) -> Sequence[Marked]:
+        """Answer what ``pass_by`` would answer now, and change nothing."""
+        known = await asyncio.gather(
+            *(self._store.get(meeting_id, it.person_id) for it in passages)
+        )
+        return [
+            _judged(meeting_id, was, it, capacities[it.person_id])
+            if it.person_id in capacities
+            else Marked(it.person_id, "not_invited", None)
+            for was, it in zip(known, passages, strict=True)
+        ]
+
     async def reverse(
         self, meeting_id: str, person_id: str, *, reason: str, by: Person
     ) -> Attendance:
@@ -308,15 +338,11 @@ class AttendanceService:
             return Marked(it.person_id, "not_invited", None)
         for _ in range(_TRIES):
             was = await self._store.get(meeting_id, it.person_id)
-            if was is not None and was.made_by(it.ref):
-                return Marked(it.person_id, "marked", was)
-            if was is not None and was.state is it.state:
-                return Marked(it.person_id, "already", was)
-            if it.state not in MARKS[was.state if was else None]:
-                return Marked(it.person_id, "refused", was)
-            record = _next(was, it) if was else _first(meeting_id, it, capacity)
-            if await self._store.put(record, was=was.v if was else 0):
-                return Marked(it.person_id, "marked", record)
+            marked = _judged(meeting_id, was, it, capacity)
+            if marked.record is None or marked.record is was:
+                return marked
+            if await self._store.put(marked.record, was=was.v if was else 0):
+                return marked
         raise Conflict("操作过于集中，请稍后再试")
 
     async def _announce(self, meeting_id: str, records: Sequence[Attendance]) -> None:
@@ -330,6 +356,18 @@ class AttendanceService:
 
     async def _note(self, action: str, meeting_id: str, by: Person, **detail: str | int) -> None:
         await self._audit.record(action, by=by.id, obj=f"meeting:{meeting_id}", detail=detail)
+
+
+def _judged(meeting_id: str, was: Attendance | None, it: Passage, capacity: str) -> Marked:
+    """Answer what becomes of a mark; the record is another than ``was`` if it is to be kept."""
+    if was is not None and was.made_by(it.ref):
+        return Marked(it.person_id, "marked", was)
+    if was is not None and was.state is it.state:
+        return Marked(it.person_id, "already", was)
+    if it.state not in MARKS[was.state if was else None]:
+        return Marked(it.person_id, "refused", was)
+    record = _next(was, it) if was else _first(meeting_id, it, capacity)
+    return Marked(it.person_id, "marked", record)
 
 
 def _first(meeting_id: str, it: Passage, capacity: str) -> Attendance:

@@ -141,9 +141,10 @@ class DoorService:
         to: Direction,
         reason: str,
         way: Way = Way.MANUAL,
+        gates: Mapping[str, str] = {},
         by: Person,
     ) -> list[Seen]:
-        """Let people pass whom the staff know, with the reason.
+        """Let people pass whom the staff know, with the reason; ``gates`` where that is known.
 
         Raises:
             Forbidden: The person does not drive this meeting.
@@ -156,7 +157,7 @@ class DoorService:
         for person_id, said in people.items():
             one = Attempt(nonce=f"{nonce}.{person_id}", code="", meeting_id=meeting_id, dir=to)
             at = min(said, now) if said else now
-            shown = Shown(way, meeting_id, person_id, "", at)
+            shown = Shown(way, meeting_id, person_id, gates.get(person_id, ""), at)
             cases.append(Case(f"{by.id}:{one.nonce}", one, Clocked(at, None, sure=True), shown))
         known = await self.scans.many(it.id for it in cases)
         new = [it for it in cases if it.id not in known]
@@ -276,12 +277,14 @@ class DoorService:
         let_in: list[tuple[Case, Passage, Standing]] = []
         for case in some:
             standing = known.get(case.shown.person_id or "", Standing(None))
+            # A list that is handed in afterwards says what happened while the meeting went on.
+            afterwards = case.attempt.offline or case.shown.way is Way.IMPORT
             passing = Passing(
                 case.attempt.dir,
                 case.shown.gate,
                 by.id if by.is_device else "",
                 case.shown.at,
-                case.attempt.offline,
+                afterwards,
             )
             plain = case.shown.way in {Way.MANUAL, Way.IMPORT}
             rules = DoorPlan(meeting_id=meeting.id, late_at=plan.late_at) if plain else plan
