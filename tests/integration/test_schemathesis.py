@@ -14,7 +14,8 @@ from tests.integration.conftest import MintedSessions
 from tests.integration.people import person, ulid
 from tests.integration.test_wechat import town
 
-pytestmark = pytest.mark.slow
+# As long as the document is: some minutes, and twice that on a busy machine.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 __all__ = ["town"]  # a fixture of this module, too: with it, every neighbour is configured
 
 CHECKS = (
@@ -52,7 +53,7 @@ async def test_no_answer_breaks_the_promise_of_the_document(
         stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     try:
-        async with asyncio.timeout(240):
+        async with asyncio.timeout(560):
             said = (await process.communicate())[0].decode()
     finally:
         if process.returncode is None:
