@@ -12,7 +12,7 @@ is never deleted: taking a mark back needs a reason and leaves what was marked i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar, Literal, NamedTuple, Protocol
@@ -165,8 +165,17 @@ class AttendanceStore(Protocol):
     async def of(self, meeting_id: str) -> Sequence[Attendance]:
         """Answer every record of a meeting, by person id."""
 
+    async def many(self, meeting_id: str, person_ids: Collection[str]) -> Mapping[str, Attendance]:
+        """Answer the records of people, of those who have one."""
+
+    async def add(self, records: Sequence[Attendance]) -> Collection[str]:
+        """Keep first records, marked as not told; answer the people who had none."""
+
     async def put(self, record: Attendance, *, was: int) -> bool:
-        """Keep a record, marked as not told, if its version still is ``was``; tell whether."""
+        """Keep another record of somebody, marked as not told, if its version still is ``was``.
+
+        Tells whether.
+        """
 
     async def told(self, records: Iterable[Attendance]) -> None:
         """Take the mark from records that have not changed since."""
@@ -257,9 +266,7 @@ class AttendanceService:
         done: list[Marked] = []
         for start in range(0, len(passages), _AT_ONCE):
             some = passages[start : start + _AT_ONCE]
-            done += await asyncio.gather(
-                *(self._mark(meeting_id, it, capacities.get(it.person_id)) for it in some)
-            )
+            done += await self._mark(meeting_id, some, capacities)
         await self._announce(
             meeting_id, [it.record for it in done if it.outcome == "marked" and it.record]
         )
@@ -303,21 +310,45 @@ class AttendanceService:
             await self._announce(meeting_id, [it for it in left if it.meeting_id == meeting_id])
         return len(left)
 
-    async def _mark(self, meeting_id: str, it: Passage, capacity: str | None) -> Marked:
-        if capacity is None:
-            return Marked(it.person_id, "not_invited", None)
+    async def _mark(
+        self, meeting_id: str, some: Sequence[Passage], capacities: Mapping[str, str]
+    ) -> list[Marked]:
+        settled = {
+            it.person_id: Marked(it.person_id, "not_invited", None)
+            for it in some
+            if it.person_id not in capacities
+        }
         for _ in range(_TRIES):
-            was = await self._store.get(meeting_id, it.person_id)
-            if was is not None and was.made_by(it.ref):
-                return Marked(it.person_id, "marked", was)
-            if was is not None and was.state is it.state:
-                return Marked(it.person_id, "already", was)
-            if it.state not in MARKS[was.state if was else None]:
-                return Marked(it.person_id, "refused", was)
-            record = _next(was, it) if was else _first(meeting_id, it, capacity)
-            if await self._store.put(record, was=was.v if was else 0):
-                return Marked(it.person_id, "marked", record)
+            left = [it for it in some if it.person_id not in settled]
+            if not left:
+                return [settled[it.person_id] for it in some]
+            records = await self._store.many(meeting_id, [it.person_id for it in left])
+            first: list[Attendance] = []
+            then: list[tuple[Attendance, Attendance]] = []
+            for it in left:
+                was = records.get(it.person_id)
+                known = _known(was, it)
+                if known is not None:
+                    settled[it.person_id] = known
+                elif was is None:
+                    first.append(_first(meeting_id, it, capacities[it.person_id]))
+                else:
+                    then.append((was, _next(was, it)))
+            for record in await self._kept(first, then):
+                settled[record.person_id] = Marked(record.person_id, "marked", record)
         raise Conflict("操作过于集中，请稍后再试")
+
+    async def _kept(
+        self, first: Sequence[Attendance], then: Sequence[tuple[Attendance, Attendance]]
+    ) -> list[Attendance]:
+        """Keep records, and others over those that were; answer where nobody was faster."""
+        new, put = await asyncio.gather(
+            self._store.add(first),
+            asyncio.gather(*(self._store.put(it, was=was.v) for was, it in then)),
+        )
+        return [it for it in first if it.person_id in new] + [
+            it for (_, it), done in zip(then, put, strict=True) if done
+        ]
 
     async def _announce(self, meeting_id: str, records: Sequence[Attendance]) -> None:
         for start in range(0, len(records), _AT_ONCE):
@@ -330,6 +361,17 @@ class AttendanceService:
 
     async def _note(self, action: str, meeting_id: str, by: Person, **detail: str | int) -> None:
         await self._audit.record(action, by=by.id, obj=f"meeting:{meeting_id}", detail=detail)
+
+
+def _known(was: Attendance | None, it: Passage) -> Marked | None:
+    """Answer what a mark comes to where it changes nothing, or ``None``."""
+    if was is not None and was.made_by(it.ref):
+        return Marked(it.person_id, "marked", was)
+    if was is not None and was.state is it.state:
+        return Marked(it.person_id, "already", was)
+    if it.state not in MARKS[was.state if was else None]:
+        return Marked(it.person_id, "refused", was)
+    return None
 
 
 def _first(meeting_id: str, it: Passage, capacity: str) -> Attendance:

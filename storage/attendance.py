@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection as Some
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -17,7 +18,7 @@ from pymongo import UpdateOne
 
 from domain.attendance import IN_THE_HALL, Attendance
 from domain.hall.state import Figures, Quorum
-from storage.client import Database, Duplicate
+from storage.client import Database
 from storage.hall import begin_hall, plain_part
 
 _SOME = 500
@@ -34,20 +35,28 @@ class AttendanceStore:
         row = await self._records.find_one({"_id": f"{meeting_id}:{person_id}"})
         return _record(row) if row else None
 
+    async def many(self, meeting_id: str, person_ids: Some[str]) -> dict[str, Attendance]:
+        """Answer the records of people, of those who have one."""
+        keys = [f"{meeting_id}:{it}" for it in sorted(person_ids)]
+        rows = await self._records.find({"_id": {"$in": keys}})
+        return {row["p"]: _record(row) for row in rows}
+
     async def of(self, meeting_id: str) -> Sequence[Attendance]:
         """Answer every record of a meeting, by person id."""
         rows = await self._records.find({"m": meeting_id}, sort=[("p", 1)])
         return [_record(row) for row in rows]
 
+    async def add(self, records: Sequence[Attendance]) -> set[str]:
+        """Keep first records, marked as not told; answer the people who had none."""
+        new = await self._records.insert_new([_row(record) for record in records])
+        return {record.person_id for record in records if _key(record) in new}
+
     async def put(self, record: Attendance, *, was: int) -> bool:
-        """Keep a record, marked as not told, if its version still is ``was``; tell whether."""
+        """Keep another record of somebody, marked as not told, if its version still is ``was``.
+
+        Tells whether.
+        """
         row = _row(record)
-        if was == 0:
-            try:
-                await self._records.insert_one(row)
-            except Duplicate:
-                return False
-            return True
         done = await self._records.replace_one({"_id": row["_id"], "v": was}, row)
         return done.matched == 1
 
