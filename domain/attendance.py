@@ -238,7 +238,9 @@ class AttendanceService:
         done = await self.pass_by(
             meeting_id, [Passage(it.person_id, it.state, at, "roll_call", by.id) for it in marks]
         )
-        changed = [it.record for it in done if it.outcome == "marked" and it.record]
+        await self.tell(meeting_id, done)
+        await self._quorum.touch(meeting_id)
+        changed = _changed(done)
         if changed:
             await self._note("attendance.call", meeting_id, by, marked=len(changed))
         absent = [record.person_id for record in changed if record.state is Presence.ABSENT]
@@ -257,21 +259,24 @@ class AttendanceService:
 
         Whether the door may let them in is judged before. A scan that has marked already is
         answered as ``marked`` again, and changes nothing. ``capacities`` is for who has just asked
-        in which capacity people take part.
+        in which capacity people take part. ``tell`` must follow.
         """
+        people = {it.person_id for it in passages}
         if capacities is None:
-            people = {it.person_id for it in passages}
             capacities = await self._meetings.capacities(meeting_id, people)
-        await self._quorum.open(meeting_id)
+        _, known = await asyncio.gather(
+            self._quorum.open(meeting_id), self._store.many(meeting_id, people)
+        )
         done: list[Marked] = []
         for start in range(0, len(passages), _AT_ONCE):
             some = passages[start : start + _AT_ONCE]
-            done += await self._mark(meeting_id, some, capacities)
-        await self._announce(
-            meeting_id, [it.record for it in done if it.outcome == "marked" and it.record]
-        )
-        await self._quorum.touch(meeting_id)
+            done += await self._mark(meeting_id, some, capacities, known)
         return done
+
+    async def tell(self, meeting_id: str, done: Sequence[Marked]) -> None:
+        """Announce marks; the count of those present follows within a second."""
+        await self._announce(meeting_id, _changed(done))
+        self._quorum.soon(meeting_id)
 
     async def reverse(
         self, meeting_id: str, person_id: str, *, reason: str, by: Person
@@ -311,25 +316,31 @@ class AttendanceService:
         return len(left)
 
     async def _mark(
-        self, meeting_id: str, some: Sequence[Passage], capacities: Mapping[str, str]
+        self,
+        meeting_id: str,
+        some: Sequence[Passage],
+        capacities: Mapping[str, str],
+        known: Mapping[str, Attendance],
     ) -> list[Marked]:
+        """Mark people; ``known`` are their records as they were a moment ago."""
         settled = {
             it.person_id: Marked(it.person_id, "not_invited", None)
             for it in some
             if it.person_id not in capacities
         }
-        for _ in range(_TRIES):
+        for at in range(_TRIES):
             left = [it for it in some if it.person_id not in settled]
             if not left:
                 return [settled[it.person_id] for it in some]
-            records = await self._store.many(meeting_id, [it.person_id for it in left])
+            if at:
+                known = await self._store.many(meeting_id, [it.person_id for it in left])
             first: list[Attendance] = []
             then: list[tuple[Attendance, Attendance]] = []
             for it in left:
-                was = records.get(it.person_id)
-                known = _known(was, it)
-                if known is not None:
-                    settled[it.person_id] = known
+                was = known.get(it.person_id)
+                nothing = _nothing_new(was, it)
+                if nothing is not None:
+                    settled[it.person_id] = nothing
                 elif was is None:
                     first.append(_first(meeting_id, it, capacities[it.person_id]))
                 else:
@@ -363,7 +374,11 @@ class AttendanceService:
         await self._audit.record(action, by=by.id, obj=f"meeting:{meeting_id}", detail=detail)
 
 
-def _known(was: Attendance | None, it: Passage) -> Marked | None:
+def _changed(done: Iterable[Marked]) -> list[Attendance]:
+    return [it.record for it in done if it.outcome == "marked" and it.record]
+
+
+def _nothing_new(was: Attendance | None, it: Passage) -> Marked | None:
     """Answer what a mark comes to where it changes nothing, or ``None``."""
     if was is not None and was.made_by(it.ref):
         return Marked(it.person_id, "marked", was)

@@ -149,9 +149,10 @@ class DoorService:
     async def _scanned(self, calls: Sequence[_Call]) -> list[list[Seen] | DomainError]:
         """Answer each caller, or why it is refused; harmless if done again."""
         now, tolerance = self._clock(), await self._rules.duration(TOLERANCE)
-        known = await self.scans.many(it for call in calls for it in call.ids)
+        known, meetings = await asyncio.gather(
+            self.scans.many(it for call in calls for it in call.ids), self._looked_at(calls)
+        )
         read = await asyncio.gather(*(self._read(it, known, now, tolerance) for it in calls))
-        meetings = await self._looked_at(read)
         permitted = [
             _permitted(cases, meetings, by=call.by) for call, cases in zip(calls, read, strict=True)
         ]
@@ -197,13 +198,14 @@ class DoorService:
             for (attempt, clock), one in zip(pairs, shown, strict=True)
         ]
 
-    async def _looked_at(self, read: Sequence[Sequence[Case]]) -> dict[str, Meeting]:
+    async def _looked_at(self, calls: Sequence[_Call]) -> dict[str, Meeting]:
         """Answer the meetings that are scanned for at doors, those that exist."""
         wanted = {
-            it.attempt.meeting_id
-            for cases in read
-            for it in _at_door(cases)
-            if it.attempt.meeting_id and it.by.may(Permission.PASS_SCAN)
+            it.meeting_id
+            for call in calls
+            if call.by.may(Permission.PASS_SCAN)
+            for it in call.attempts
+            if it.meeting_id
         }
         found = await asyncio.gather(*(self._meetings.get(it) for it in sorted(wanted)))
         return {it.id: it for it in found if it is not None}
@@ -214,15 +216,11 @@ class DoorService:
         return await self._facts.names(wanted) if wanted else {}
 
 
-def _at_door(cases: Sequence[Case]) -> list[Case]:
-    return [it for it in cases if it.by.is_device or it.shown.way is not Way.HALL]
-
-
 def _permitted(
     cases: Sequence[Case], meetings: Mapping[str, Meeting], *, by: Person
 ) -> list[Case] | DomainError:
     """Refuse who scans for a meeting that is none of theirs; the hall code is anybody's."""
-    at_door = _at_door(cases)
+    at_door = [it for it in cases if by.is_device or it.shown.way is not Way.HALL]
     if not by.may(Permission.PASS_SCAN):
         if any(it.shown.way is not Way.UNREAD for it in at_door):
             return Forbidden(detail={"permission": Permission.PASS_SCAN.value})

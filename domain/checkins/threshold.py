@@ -55,7 +55,10 @@ class Roll(Protocol):
         *,
         capacities: Mapping[str, str] | None = None,
     ) -> Sequence[Marked]:
-        """Mark people who came through a door."""
+        """Mark people who came through a door; ``tell`` must follow."""
+
+    async def tell(self, meeting_id: str, done: Sequence[Marked]) -> None:
+        """Announce marks."""
 
 
 class Clocks(Protocol):
@@ -112,39 +115,31 @@ class Threshold:
         times = Times(await self._rules.duration(OPENS), await self._rules.duration(LATE))
         done = Kept([], [])
         for wave in waves(sorted(cases, key=lambda it: it.shown.at)):
-            judged = await self._judged(wave, times, meetings, reason=reason)
-            new = await self._scans.add(judged)
-            done.new.extend(it for it in judged if it.id in new)
-            lost = {it.id for it in judged if it.id not in new}
-            if lost:
-                done.twice.extend((await self._scans.many(lost)).values())
+            for meeting_id in dict.fromkeys(it.shown.meeting_id for it in wave):
+                some = [it for it in wave if it.shown.meeting_id == meeting_id]
+                meeting = meetings.get(meeting_id) if meeting_id else None
+                if meeting is None and meeting_id:
+                    meeting = await self._meetings.get(meeting_id)
+                if meeting is not None:
+                    scans, marked = await self._at(meeting, some, times, reason=reason)
+                    # The record stands: who follows it need not wait for the scan to be kept.
+                    new, _ = await asyncio.gather(
+                        self._scans.add(scans), self._roll.tell(meeting.id, marked)
+                    )
+                else:
+                    flaw = Result.UNKNOWN if meeting_id is None else Result.WRONG_MEETING
+                    scans = [self._scan(it, it.shown.flaw or flaw) for it in some]
+                    new = await self._scans.add(scans)
+                done.new.extend(it for it in scans if it.id in new)
+                lost = {it.id for it in scans if it.id not in new}
+                if lost:
+                    done.twice.extend((await self._scans.many(lost)).values())
         return done
-
-    async def _judged(
-        self,
-        wave: Sequence[Case],
-        times: Times,
-        meetings: Mapping[str, Meeting],
-        *,
-        reason: str,
-    ) -> list[Scan]:
-        """Judge cases about different people, and mark those who may pass."""
-        scans: list[Scan] = []
-        for meeting_id in dict.fromkeys(it.shown.meeting_id for it in wave):
-            some = [it for it in wave if it.shown.meeting_id == meeting_id]
-            meeting = meetings.get(meeting_id) if meeting_id else None
-            if meeting is None and meeting_id:
-                meeting = await self._meetings.get(meeting_id)
-            if meeting is None:
-                flaw = Result.UNKNOWN if meeting_id is None else Result.WRONG_MEETING
-                scans += [self._scan(it, it.shown.flaw or flaw) for it in some]
-            else:
-                scans += await self._at(meeting, some, times, reason=reason)
-        return scans
 
     async def _at(
         self, meeting: Meeting, some: Sequence[Case], times: Times, *, reason: str
-    ) -> list[Scan]:
+    ) -> tuple[list[Scan], Sequence[Marked]]:
+        """Judge cases about different people, and mark those who may pass."""
         people = {it.shown.person_id for it in some if it.shown.person_id and not it.shown.flaw}
         plan, known = await asyncio.gather(
             self._facts.plan(meeting.id),
@@ -166,9 +161,10 @@ class Threshold:
         ]
         let_in = [it for it in fit if it.case.id not in used]
         marked = await self._mark(meeting.id, let_in)
-        return refused + [
+        settled = [
             self._settled(it, one, reason=reason) for it, one in zip(let_in, marked, strict=True)
         ]
+        return [*refused, *settled], marked
 
     async def _used_before(self, cases: Sequence[Case]) -> set[str]:
         """Use up the tickets that were shown; answer the scans whose ticket was used before."""

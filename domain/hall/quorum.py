@@ -118,8 +118,12 @@ class QuorumCounter:
         return await self._store.is_present(meeting_id, person_id)
 
     async def open(self, meeting_id: str) -> None:
-        """Say that records of a meeting are about to change; ``touch`` must follow."""
+        """Say that records of a meeting are about to change; ``touch`` or ``soon`` must follow."""
         await self._store.open(meeting_id)
+
+    def soon(self, meeting_id: str) -> None:
+        """Count within a second; who changed the records does not wait for it."""
+        self._due.add(meeting_id)
 
     async def touch(self, meeting_id: str) -> None:
         """Count now, or within a second if this process has just counted."""
