@@ -57,6 +57,8 @@ class Together(Generic[A, R]):
         self._waiting.append(asked)
         try:
             async with self._turn:
+                # Those who arrive in this turn of the loop come along.
+                await asyncio.sleep(0)
                 while not asked.settled:
                     await self._some()
         finally:

@@ -22,6 +22,7 @@ from storage.client import Database
 from storage.hall import begin_hall, plain_part
 
 _SOME = 500
+_CROWD = 5_000
 
 
 class AttendanceStore:
@@ -125,7 +126,7 @@ class QuorumStore:
         there = [
             row["_id"]
             async for row in self._records.stream(
-                {"m": meeting_id, "state": {"$in": states}}, projection={"_id": 1}
+                {"m": meeting_id, "state": {"$in": states}}, projection={"_id": 1}, batch=_CROWD
             )
         ]
         if not there:
