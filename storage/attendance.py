@@ -18,11 +18,12 @@ from pymongo import UpdateOne
 
 from domain.attendance import IN_THE_HALL, Attendance
 from domain.hall.state import Figures, Quorum
+from domain.meetings.meeting import Capacity
 from storage.client import Database
 from storage.hall import begin_hall, plain_part
 
 _SOME = 500
-_CROWD = 5_000
+_NO_MEMBERS = sorted(it.value for it in Capacity if it is not Capacity.MEMBER)
 
 
 class AttendanceStore:
@@ -123,15 +124,24 @@ class QuorumStore:
         By the list as it is now: the capacity in the record is the one they were marked in.
         """
         states = sorted(state.value for state in IN_THE_HALL)
-        there = [
+        there = {
             row["_id"]
             async for row in self._records.stream(
-                {"m": meeting_id, "state": {"$in": states}}, projection={"_id": 1}, batch=_CROWD
+                {"m": meeting_id, "state": {"$in": states}}, projection={"_id": 1}
             )
-        ]
-        if not there:
-            return 0
-        return await self._participants.count({"_id": {"$in": there}, "capacity": "member"})
+        }
+        others = self._participants.stream(
+            {"m": meeting_id, "capacity": {"$in": _NO_MEMBERS}}, projection={"_id": 1}
+        )
+        there -= {row["_id"] async for row in others}
+        listed = sorted(there)
+        # By keys alone, and few at a time: a count of documents would hold up everybody else.
+        return sum(
+            [
+                await self._participants.count({"_id": {"$in": listed[start : start + _SOME]}})
+                for start in range(0, len(listed), _SOME)
+            ]
+        )
 
     async def settle(self, meeting_id: str, quorum: Quorum, flip: Figures | None) -> bool:
         """Keep a count, and the flip if it is one, if its ticket is still the last one."""
