@@ -124,7 +124,7 @@ class DoorService:
             names,
         )
 
-    async def by_face(self, case: Case, *, meeting: Meeting, reason: str = "", by: Person) -> Seen:
+    async def by_face(self, case: Case, *, meeting: Meeting, reason: str = "") -> Seen:
         """Let somebody pass whom a gate has recognised, or keep why it has not.
 
         Whether the device may scan for this meeting is judged before.
@@ -133,9 +133,7 @@ class DoorService:
             (scan,) = known.values()
             again = True
         else:
-            (scan,) = await self.pass_all(
-                [case], meetings={meeting.id: meeting}, reason=reason, by=by
-            )
+            (scan,) = await self._pass_all([case], {meeting.id: meeting}, reason=reason)
             again = False
         names = await self._named([case], known.values())
         return _seen([(scan, again)], names)[0]
