@@ -168,13 +168,10 @@ class AttendanceStore(Protocol):
     async def many(self, meeting_id: str, person_ids: Collection[str]) -> Mapping[str, Attendance]:
         """Answer the records of people, of those who have one."""
 
-    async def add(self, records: Sequence[Attendance]) -> Collection[str]:
-        """Keep first records, marked as not told; answer the people who had none."""
+    async def keep(self, records: Sequence[tuple[Attendance, int]]) -> Collection[str]:
+        """Keep records as not told, each if the one before still has the version beside it.
 
-    async def put(self, record: Attendance, *, was: int) -> bool:
-        """Keep another record of somebody, marked as not told, if its version still is ``was``.
-
-        Tells whether.
+        0 is for none before. Answers the people whose record was kept.
         """
 
     async def told(self, records: Iterable[Attendance]) -> None:
@@ -238,7 +235,7 @@ class AttendanceService:
         done = await self.pass_by(
             meeting_id, [Passage(it.person_id, it.state, at, "roll_call", by.id) for it in marks]
         )
-        await self.tell(meeting_id, done)
+        await self._announce(meeting_id, done)
         await self._quorum.touch(meeting_id)
         changed = _changed(done)
         if changed:
@@ -259,7 +256,7 @@ class AttendanceService:
 
         Whether the door may let them in is judged before. A scan that has marked already is
         answered as ``marked`` again, and changes nothing. ``capacities`` is for who has just asked
-        in which capacity people take part. ``tell`` must follow.
+        in which capacity people take part. ``news`` must follow.
         """
         people = {it.person_id for it in passages}
         if capacities is None:
@@ -273,10 +270,23 @@ class AttendanceService:
             done += await self._mark(meeting_id, some, capacities, known)
         return done
 
-    async def tell(self, meeting_id: str, done: Sequence[Marked]) -> None:
-        """Announce marks; the count of those present follows within a second."""
-        await self._announce(meeting_id, _changed(done))
+    def news(self, meeting_id: str, done: Sequence[Marked]) -> list[tuple[str, Event]]:
+        """Answer what is to be announced of marks, by channel; ``told`` must follow.
+
+        The count of those present follows within a second.
+        """
         self._quorum.soon(meeting_id)
+        said: list[tuple[str, Event]] = []
+        records = _changed(done)
+        for start in range(0, len(records), _AT_ONCE):
+            lines = tuple(Line.of(it) for it in records[start : start + _AT_ONCE])
+            event = AttendanceMarked(id=self._new_id(), at=self._clock(), lines=lines)
+            said.append((f"mtgstaff:{meeting_id}", event))
+        return said
+
+    async def told(self, done: Sequence[Marked]) -> None:
+        """Note that marks have been announced."""
+        await self._store.told(_changed(done))
 
     async def reverse(
         self, meeting_id: str, person_id: str, *, reason: str, by: Person
@@ -298,11 +308,11 @@ class AttendanceService:
                 raise BadState("签到已撤销", allowed=(mark.value for mark in MARKS[was.state]))
             void = Passage(person_id, Presence.VOID, self._clock(), "roll_call", by.id)
             record = _next(was, void, reason=reason)
-            if await self._store.put(record, was=was.v):
+            if await self._store.keep([(record, was.v)]):
                 break
         else:
             raise Conflict("操作过于集中，请稍后再试")
-        await self._announce(meeting_id, [record])
+        await self._announce(meeting_id, [Marked(person_id, "marked", record)])
         await self._quorum.touch(meeting_id)
         # The reason may name what is private; the audit says who, and that there is one.
         await self._note("attendance.reverse", meeting_id, by, person=person_id, v=record.v)
@@ -312,7 +322,8 @@ class AttendanceService:
         """Announce what a process that died has kept and not told; answer how many."""
         left = await self._store.untold(self._clock() - _PATIENCE)
         for meeting_id in sorted({record.meeting_id for record in left}):
-            await self._announce(meeting_id, [it for it in left if it.meeting_id == meeting_id])
+            some = [it for it in left if it.meeting_id == meeting_id]
+            await self._announce(meeting_id, [Marked(it.person_id, "marked", it) for it in some])
         return len(left)
 
     async def _mark(
@@ -334,41 +345,26 @@ class AttendanceService:
                 return [settled[it.person_id] for it in some]
             if at:
                 known = await self._store.many(meeting_id, [it.person_id for it in left])
-            first: list[Attendance] = []
-            then: list[tuple[Attendance, Attendance]] = []
+            next_ones: list[tuple[Attendance, int]] = []
             for it in left:
                 was = known.get(it.person_id)
                 nothing = _nothing_new(was, it)
                 if nothing is not None:
                     settled[it.person_id] = nothing
                 elif was is None:
-                    first.append(_first(meeting_id, it, capacities[it.person_id]))
+                    next_ones.append((_first(meeting_id, it, capacities[it.person_id]), 0))
                 else:
-                    then.append((was, _next(was, it)))
-            for record in await self._kept(first, then):
-                settled[record.person_id] = Marked(record.person_id, "marked", record)
+                    next_ones.append((_next(was, it), was.v))
+            # Where somebody was faster there is another look.
+            kept = await self._store.keep(next_ones)
+            for record, _ in next_ones:
+                if record.person_id in kept:
+                    settled[record.person_id] = Marked(record.person_id, "marked", record)
         raise Conflict("操作过于集中，请稍后再试")
 
-    async def _kept(
-        self, first: Sequence[Attendance], then: Sequence[tuple[Attendance, Attendance]]
-    ) -> list[Attendance]:
-        """Keep records, and others over those that were; answer where nobody was faster."""
-        new, put = await asyncio.gather(
-            self._store.add(first),
-            asyncio.gather(*(self._store.put(it, was=was.v) for was, it in then)),
-        )
-        return [it for it in first if it.person_id in new] + [
-            it for (_, it), done in zip(then, put, strict=True) if done
-        ]
-
-    async def _announce(self, meeting_id: str, records: Sequence[Attendance]) -> None:
-        for start in range(0, len(records), _AT_ONCE):
-            some = records[start : start + _AT_ONCE]
-            event = AttendanceMarked(
-                id=self._new_id(), at=self._clock(), lines=tuple(Line.of(it) for it in some)
-            )
-            await self._bus.publish(f"mtgstaff:{meeting_id}", event)
-            await self._store.told(some)
+    async def _announce(self, meeting_id: str, done: Sequence[Marked]) -> None:
+        await self._bus.publish_all(self.news(meeting_id, done))
+        await self.told(done)
 
     async def _note(self, action: str, meeting_id: str, by: Person, **detail: str | int) -> None:
         await self._audit.record(action, by=by.id, obj=f"meeting:{meeting_id}", detail=detail)

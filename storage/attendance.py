@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection as Some
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -48,19 +49,23 @@ class AttendanceStore:
         rows = await self._records.find({"m": meeting_id}, sort=[("p", 1)])
         return [_record(row) for row in rows]
 
-    async def add(self, records: Sequence[Attendance]) -> set[str]:
-        """Keep first records, marked as not told; answer the people who had none."""
-        new = await self._records.insert_new([_row(record) for record in records])
-        return {record.person_id for record in records if _key(record) in new}
+    async def keep(self, records: Sequence[tuple[Attendance, int]]) -> set[str]:
+        """Keep records as not told, each if the one before still has the version beside it.
 
-    async def put(self, record: Attendance, *, was: int) -> bool:
-        """Keep another record of somebody, marked as not told, if its version still is ``was``.
-
-        Tells whether.
+        0 is for none before. Answers the people whose record was kept.
         """
-        row = _row(record)
-        done = await self._records.replace_one({"_id": row["_id"], "v": was}, row)
-        return done.matched == 1
+        kept: set[str] = set()
+        for keys in await asyncio.gather(
+            self._records.insert_new([_row(record) for record, was in records if was == 0]),
+            *(self._replace(record, was) for record, was in records if was),
+        ):
+            kept |= keys
+        return {record.person_id for record, _ in records if _key(record) in kept}
+
+    async def _replace(self, record: Attendance, was: int) -> set[str]:
+        key = _key(record)
+        done = await self._records.replace_one({"_id": key, "v": was}, _row(record))
+        return {key} if done.matched else set()
 
     async def add_many(self, records: Sequence[Attendance]) -> None:
         """Keep new records in one call, announced already, for invented data."""

@@ -11,7 +11,7 @@ and counts the try; if the claimant dies, the message is simply due again. Whoev
 finds that the count has moved on and changes nothing. ``at`` is when it was first due.
 
 The messages of one ``line`` (a channel) go out one after the other, in the order in which they were
-written, whoever sends them.
+written, whoever sends them; ``created_at`` is that order, and no two of a process have the same.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cachetools import LRUCache
 from pymongo import UpdateOne
 
 from domain.clock import Clock, new_ulid
 from storage.client import Database, Document, Duplicate
 
 _AT_ONCE = 1000
+_TICK = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +76,7 @@ class Outbox:
         self._outbox = db["outbox"]
         self.clock = clock
         self.written = asyncio.Event()
+        self._last: LRUCache[str, datetime] = LRUCache(10_000)
 
     async def put(self, messages: Iterable[Message]) -> None:
         """Write messages down; those that are there already stay as they are."""
@@ -90,7 +93,7 @@ class Outbox:
                         "due": message.due or now,
                         "state": "waiting",
                         "tries": 0,
-                        "created_at": now,
+                        "created_at": self._place(message.line, now),
                     }
                 },
                 upsert=True,
@@ -102,6 +105,14 @@ class Outbox:
             with suppress(Duplicate):
                 await self._outbox.bulk(writes[start : start + _AT_ONCE])
         self.written.set()
+
+    def _place(self, line: str, now: datetime) -> datetime:
+        """Answer an instant after that of every message this process has written in a line."""
+        if not line:
+            return now
+        last = self._last.get(line)
+        self._last[line] = now if last is None else max(now, last + _TICK)
+        return self._last[line]
 
     async def claim(self, owner: str, seconds: float, *, key: str = "") -> Message | None:
         """Answer the message that has been due for longest, ours for ``seconds``; or ``None``.

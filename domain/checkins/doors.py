@@ -18,6 +18,7 @@ from domain.checkins.scan import Attempt, Direction, Scan, ScanStore, Seen, Way,
 from domain.checkins.threshold import Clocks, Facts, Roll, Threshold
 from domain.clock import Clock, NewId
 from domain.errors import DomainError, Forbidden, Invalid, NotFound
+from domain.events import Event
 from domain.hall.meeting import Meeting, Meetings, driven, runs
 from domain.people import Person
 from domain.permissions import Permission
@@ -59,10 +60,16 @@ class DoorService:
     """Judges scans and lets people in."""
 
     def __init__(self, ports: DoorPorts, *, bus: Bus, clock: Clock, new_id: NewId) -> None:
-        self.scans, self._facts, self._meetings, roll, self._rules, self.reader = ports
+        self.scans, self._facts, self._meetings, self._roll, self._rules, self.reader = ports
         self._clock = clock
         self._threshold = Threshold(
-            ports.scans, ports.facts, ports.meetings, roll, ports.rules, clock=clock, new_id=new_id
+            self.scans,
+            self._facts,
+            self._meetings,
+            self._roll,
+            self._rules,
+            clock=clock,
+            new_id=new_id,
         )
         self._bus = bus
         self._together = Together(self._scanned, most=_TOGETHER)
@@ -170,11 +177,14 @@ class DoorService:
         self, cases: Sequence[Case], meetings: Mapping[str, Meeting], *, reason: str = ""
     ) -> list[Scan]:
         kept = await self._threshold.pass_all(cases, meetings=meetings, reason=reason)
-        await self._announce(kept.new)
+        await self._announce(kept.new, kept.news)
+        await self._roll.told(kept.marked)
         return [*kept.new, *kept.twice]
 
-    async def _announce(self, scans: Sequence[Scan]) -> None:
-        said = []
+    async def _announce(
+        self, scans: Sequence[Scan], news: Sequence[tuple[str, Event]] = ()
+    ) -> None:
+        said = list(news)
         for scan in scans:
             if scan.meeting_id is None:
                 continue

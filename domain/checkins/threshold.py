@@ -25,6 +25,7 @@ from domain.checkins.judging import (
 )
 from domain.checkins.scan import Direction, Result, Scan, ScanStore, Use, Way
 from domain.clock import Clock, NewId
+from domain.events import Event
 from domain.hall.meeting import Meeting, Meetings
 
 OPENS, LATE = "checkin.opens", "checkin.late"
@@ -55,10 +56,13 @@ class Roll(Protocol):
         *,
         capacities: Mapping[str, str] | None = None,
     ) -> Sequence[Marked]:
-        """Mark people who came through a door; ``tell`` must follow."""
+        """Mark people who came through a door; ``news`` must follow."""
 
-    async def tell(self, meeting_id: str, done: Sequence[Marked]) -> None:
-        """Announce marks."""
+    def news(self, meeting_id: str, done: Sequence[Marked]) -> list[tuple[str, Event]]:
+        """Answer what is to be announced of marks, by channel; ``told`` must follow."""
+
+    async def told(self, done: Sequence[Marked]) -> None:
+        """Note that marks have been announced."""
 
 
 class Clocks(Protocol):
@@ -69,10 +73,19 @@ class Clocks(Protocol):
 
 
 class Kept(NamedTuple):
-    """Scans that are kept: the new ones, and those that somebody handed in at the same moment."""
+    """What is kept, and what is to be told of it.
+
+    Attributes:
+        new: Scans.
+        twice: Scans that somebody handed in at the same moment.
+        marked: Marks in the record.
+        news: What is to be announced of the marks, by channel.
+    """
 
     new: list[Scan]
     twice: list[Scan]
+    marked: list[Marked]
+    news: list[tuple[str, Event]]
 
 
 class _Fit(NamedTuple):
@@ -113,7 +126,7 @@ class Threshold:
         ``meetings`` are those that the caller has just looked at.
         """
         times = Times(await self._rules.duration(OPENS), await self._rules.duration(LATE))
-        done = Kept([], [])
+        done = Kept([], [], [], [])
         for wave in waves(sorted(cases, key=lambda it: it.shown.at)):
             for meeting_id in dict.fromkeys(it.shown.meeting_id for it in wave):
                 some = [it for it in wave if it.shown.meeting_id == meeting_id]
@@ -121,15 +134,11 @@ class Threshold:
                 if meeting is None and meeting_id:
                     meeting = await self._meetings.get(meeting_id)
                 if meeting is not None:
-                    scans, marked = await self._at(meeting, some, times, reason=reason)
-                    # The record stands: who follows it need not wait for the scan to be kept.
-                    new, _ = await asyncio.gather(
-                        self._scans.add(scans), self._roll.tell(meeting.id, marked)
-                    )
+                    scans = await self._at(meeting, some, times, done, reason=reason)
                 else:
                     flaw = Result.UNKNOWN if meeting_id is None else Result.WRONG_MEETING
                     scans = [self._scan(it, it.shown.flaw or flaw) for it in some]
-                    new = await self._scans.add(scans)
+                new = await self._scans.add(scans)
                 done.new.extend(it for it in scans if it.id in new)
                 lost = {it.id for it in scans if it.id not in new}
                 if lost:
@@ -137,8 +146,8 @@ class Threshold:
         return done
 
     async def _at(
-        self, meeting: Meeting, some: Sequence[Case], times: Times, *, reason: str
-    ) -> tuple[list[Scan], Sequence[Marked]]:
+        self, meeting: Meeting, some: Sequence[Case], times: Times, done: Kept, *, reason: str
+    ) -> list[Scan]:
         """Judge cases about different people, and mark those who may pass."""
         people = {it.shown.person_id for it in some if it.shown.person_id and not it.shown.flaw}
         plan, known = await asyncio.gather(
@@ -161,10 +170,13 @@ class Threshold:
         ]
         let_in = [it for it in fit if it.case.id not in used]
         marked = await self._mark(meeting.id, let_in)
+        if marked:
+            done.marked.extend(marked)
+            done.news.extend(self._roll.news(meeting.id, marked))
         settled = [
             self._settled(it, one, reason=reason) for it, one in zip(let_in, marked, strict=True)
         ]
-        return [*refused, *settled], marked
+        return [*refused, *settled]
 
     async def _used_before(self, cases: Sequence[Case]) -> set[str]:
         """Use up the tickets that were shown; answer the scans whose ticket was used before."""

@@ -77,7 +77,7 @@ def main() -> None:
         title = f"{given.rate:g} scans/s at {GATES} gates for {given.seconds} s{beside}"
         table(title, HEAD, [done.row])
         if given.burst:
-            done = run(volleys(given.seconds))
+            done = run(volleys(60))
             table(f"All {GATES} gates at once, {PEAK} times a minute{beside}", HEAD, [done.row])
         if given.stress:
             table(f"The highest rate that holds{beside}", ["rate", *HEAD], stress())

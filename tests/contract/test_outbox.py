@@ -220,6 +220,18 @@ async def test_four_relays_keep_the_order_of_each_channel_among_them(outbox, clo
         assert keys == [f"{number:03}" for number in range(int(line[-1]), 100, 5)]
 
 
+async def test_what_is_written_at_the_same_moment_goes_out_in_the_order_of_writing(outbox):
+    keys = ["z", "a", "m", "b", "y", "c"]
+    await outbox.put([Message(key=key, kind="event", line="news") for key in keys[:4]])
+    await outbox.put([Message(key=key, kind="event", line="news") for key in keys[4:]])
+    post = Post()
+    relay = OutboxRelay(outbox, post, owner="r")
+
+    while await relay.step():
+        pass
+    assert post.keys == keys
+
+
 async def test_a_relay_takes_fifty_of_a_kind_and_no_message_of_a_line_before_its_turn(
     outbox, clock
 ):
