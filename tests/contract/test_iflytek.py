@@ -7,6 +7,7 @@ import base64
 import functools
 import hashlib
 import hmac
+import importlib
 import io
 import math
 from datetime import UTC, datetime, timedelta
@@ -22,12 +23,14 @@ from tornado.testing import bind_unused_port
 from tornado.web import Application, RequestHandler
 
 from domain.errors import Invalid, NotConfigured, Unsent, UpstreamDown, UpstreamRefused
-from domain.faces.engine import Flaw, Look
+from domain.faces.engine import Flaw, Look, Want
+from gateways.face import FaceWorkers
 from gateways.http import Breaker, JsonClient
 from gateways.iflytek_face import MOST_BASE64, PATH, IflytekFace, signed
 from gateways.sms import SmsAccount
 from gateways.standin.iflytek import by_engine
 from gateways.standin.neighbourhood import IFLYTEK, Neighbourhood
+from server.supervise import Supervisor
 
 NOW = datetime(2026, 7, 17, 6, 26, 58, tzinfo=UTC)
 
@@ -124,12 +127,19 @@ class Sight:
     def __init__(self, *vectors):
         self.vectors = vectors
 
-    async def look(self, pictures, *, want):
-        assert len(pictures) == len(self.vectors)
+    async def look(self, pictures, *, want, gates):
+        assert (len(pictures), want, gates.size) == (len(self.vectors), Want.ALL, 30)
         return [
             Look(vector=np.array(it, "<f4").tobytes()) if it is not None else Look(Flaw.NO_FACE)
             for it in self.vectors
         ]
+
+
+class Busy:
+    """An engine that has no room."""
+
+    async def __call__(self, one, other):
+        raise UpstreamDown("…", upstream="face")
 
 
 async def test_with_an_engine_the_stand_in_looks_at_faces(street, faces):
@@ -143,6 +153,10 @@ async def test_with_an_engine_the_stand_in_looks_at_faces(street, faces):
     street.iflytek.likeness = by_engine(Sight([0.0] * 128, None))
     with pytest.raises(Invalid):
         await faces.compare(b"one", b"other")
+    street.iflytek.likeness = Busy()
+    with pytest.raises(UpstreamDown) as refusal:
+        await faces.compare(b"one", b"other")
+    assert type(refusal.value) is UpstreamDown
 
 
 async def send(street, body, *, at=NOW, account=IFLYTEK, **changes):
@@ -368,3 +382,31 @@ async def test_who_never_answers_is_left_and_after_five_times_not_asked(villain,
         await client.compare(b"one", b"other")
     assert (Villain.asked, refusal.value.retry_after) == (5, 60)
     client.close()
+
+
+# -- the hub's own engine behind the stand-in ------------------------------------------------------
+
+
+async def test_the_stand_in_tells_real_faces_apart(street):
+    """Each of four people against a picture of their own, years apart, and one of another's."""
+    pytest.importorskip("dlib")
+    pictures = importlib.import_module("tests.faces")
+    ids = pictures.people()[:4]
+    supervisor = Supervisor()
+    engine = FaceWorkers(supervisor.supervise, workers=1, timeout=30)
+    faces = client_of(street.url, timeout=60)
+    try:
+        await engine.start()
+        street.iflytek.likeness = by_engine(engine)
+        own, others = [], []
+        for one, other in zip(ids, [*ids[1:], ids[0]], strict=True):
+            reference = pictures.photo(one, "a").read_bytes()
+            own.append(await faces.compare(reference, pictures.photo(one, "b").read_bytes()))
+            others.append(await faces.compare(reference, pictures.photo(other, "b").read_bytes()))
+        assert min(own) >= 0.67 > max(others), (own, others)
+        with pytest.raises(Invalid):
+            await faces.compare(reference, jpeg(pattern(1)))
+    finally:
+        faces.close()
+        await engine.close()
+        await supervisor.stop()
