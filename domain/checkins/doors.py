@@ -15,10 +15,9 @@ from domain.checkins.case import Case
 from domain.checkins.judging import Clocked, clocked
 from domain.checkins.reading import Reader, Shown
 from domain.checkins.scan import Attempt, Direction, Scan, ScanStore, Seen, Way, event_of
-from domain.checkins.threshold import Clocks, Facts, Roll, Threshold
+from domain.checkins.threshold import Clocks, Facts, Kept, Roll, Threshold
 from domain.clock import Clock, NewId
 from domain.errors import DomainError, Forbidden, Invalid, NotFound
-from domain.events import Event
 from domain.hall.meeting import Meeting, Meetings, driven, runs
 from domain.people import Person
 from domain.permissions import Permission
@@ -177,14 +176,12 @@ class DoorService:
         self, cases: Sequence[Case], meetings: Mapping[str, Meeting], *, reason: str = ""
     ) -> list[Scan]:
         kept = await self._threshold.pass_all(cases, meetings=meetings, reason=reason)
-        await self._announce(kept.new, kept.news)
-        await self._roll.told(kept.marked)
+        await self._announce(kept.new, kept)
         return [*kept.new, *kept.twice]
 
-    async def _announce(
-        self, scans: Sequence[Scan], news: Sequence[tuple[str, Event]] = ()
-    ) -> None:
-        said = list(news)
+    async def _announce(self, scans: Sequence[Scan], kept: Kept | None = None) -> None:
+        """Tell what came of scans, after the marks that were ``kept`` with them."""
+        said = list(kept.news) if kept else []
         for scan in scans:
             if scan.meeting_id is None:
                 continue
@@ -193,7 +190,7 @@ class DoorService:
             if scan.accepted:
                 said.append((f"user:#{scan.person_id}", event))
         await self._bus.publish_all(said)
-        await self.scans.told(scans)
+        await asyncio.gather(self.scans.told(scans), self._roll.told(kept.marked if kept else ()))
 
     async def _read(
         self, call: _Call, known: Collection[str], now: datetime, tolerance: timedelta
