@@ -13,6 +13,7 @@ from datetime import datetime, time, timedelta
 from random import Random
 
 from demo.back_office import furnish, professions
+from demo.duty import Registrar
 from demo.faces import assess
 from demo.hall import Usher
 from demo.house import Ids, build
@@ -120,6 +121,7 @@ class Loader:
         if self._blobs is not None:
             await Table(self._db, self._blobs, residents, base).lay()
         await Usher(self._db, self._vault, residents, base).fill()
+        await Registrar(self._db, residents, base).keep()
         named = {it.username: it.card.id for it in residents if it.username}
         await furnish(self._db, new_id, base=base, people=named)
         await assess(self._db, new_id, base=base, people=named)

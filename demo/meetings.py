@@ -208,6 +208,7 @@ class Writer:
     ) -> Gathering:
         begins = self._base + at
         told = begins - 40 * _DAY
+        over = state in {_S.CLOSED, _S.ARCHIVED}
         meeting = Meeting(
             id=self._new_id(), title=title, starts_at=begins, ends_at=begins + 3 * _HOUR,
             state=state, eid=self._new_id(), moved_eid=self._new_id(),
@@ -215,8 +216,8 @@ class Writer:
             agenda_published_at=told if state in _OUT else None,
             created_at=told - _DAY, created_by=self._staff,
             updated_at=told, updated_by=self._staff, **fields,
+            closed_at=begins + 3 * _HOUR - _HOUR / 6 if over else None,
         )  # fmt: skip
-        over = state in {_S.CLOSED, _S.ARCHIVED}
         items = [
             AgendaItem(
                 id=self._new_id(), meeting_id=meeting.id, title=what, kind=ItemKind(kind),

@@ -14,11 +14,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import ClassVar, Literal, NamedTuple, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from domain.attendance_record import (
+    IN_THE_HALL,
+    MARKS,
+    Attendance,
+    Mark,
+    Marked,
+    Passage,
+    Presence,
+    Turn,
+    following,
+    judged,
+)
 from domain.clock import Clock, NewId
 from domain.errors import BadState, Conflict, NotFound
 from domain.events import Event
@@ -28,105 +39,23 @@ from domain.people import Person
 from domain.permissions import Permission
 from domain.ports import AuditLog, Bus
 
+__all__ = [
+    "IN_THE_HALL",
+    "MARKS",
+    "Attendance",
+    "AttendanceMarked",
+    "AttendanceService",
+    "Mark",
+    "Marked",
+    "Passage",
+    "Presence",
+    "Turn",
+]
+
 _OVER = frozenset({"archived", "cancelled"})
 _AT_ONCE = 50
 _PATIENCE = timedelta(seconds=3)
 _TRIES = 10
-
-
-class Presence(StrEnum):
-    """What is on record of somebody."""
-
-    PRESENT = "present"
-    LATE = "late"
-    LEFT = "left"
-    ABSENT = "absent"
-    VOID = "void"
-    """The mark was taken back; as if there had been none."""
-
-
-MARKS: Mapping[Presence | None, frozenset[Presence]] = {
-    None: frozenset({Presence.PRESENT, Presence.LATE, Presence.ABSENT}),
-    Presence.VOID: frozenset({Presence.PRESENT, Presence.LATE, Presence.ABSENT}),
-    Presence.ABSENT: frozenset({Presence.PRESENT, Presence.LATE}),
-    Presence.PRESENT: frozenset({Presence.LEFT}),
-    Presence.LATE: frozenset({Presence.LEFT}),
-    Presence.LEFT: frozenset({Presence.PRESENT}),
-}
-"""Which mark may follow which."""
-
-IN_THE_HALL = frozenset({Presence.PRESENT, Presence.LATE})
-
-
-class Turn(BaseModel):
-    """One mark in the history of a record; ``reason`` where one was taken back."""
-
-    model_config = ConfigDict(frozen=True)
-
-    state: Presence
-    at: datetime
-    how: str
-    by: str
-    reason: str = ""
-    gate: str = ""
-    ref: str = ""
-
-
-class Attendance(BaseModel):
-    """What is on record of one participant.
-
-    Attributes:
-        capacity: ``member``, ``attend`` (列席), ``observe`` (旁听), …; only members count.
-        how: ``roll_call``, or the door: ``hall``, ``person``, ``badge``, ``manual``, ``import``.
-        by: Person id of whoever marked it.
-        gate: Through which gate, where there are several.
-        ref: The scan that made the mark, if it was one: the same scan marks once.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    meeting_id: str
-    person_id: str
-    capacity: str
-    state: Presence
-    at: datetime
-    how: str
-    by: str
-    gate: str = ""
-    ref: str = ""
-    v: int = 1
-    history: tuple[Turn, ...] = ()
-
-    def made_by(self, ref: str) -> bool:
-        """Tell whether a scan has made this mark, or an earlier one of the same person."""
-        return bool(ref) and ref in {self.ref, *(turn.ref for turn in self.history)}
-
-
-class Mark(NamedTuple):
-    """What the roll-call says of somebody."""
-
-    person_id: str
-    state: Presence
-
-
-class Passage(NamedTuple):
-    """A mark with what is known of it: when, by which door and gate, by which scan."""
-
-    person_id: str
-    state: Presence
-    at: datetime
-    how: str
-    by: str
-    gate: str = ""
-    ref: str = ""
-
-
-class Marked(NamedTuple):
-    """What became of a mark: ``marked``, ``already``, ``not_invited`` or ``refused``."""
-
-    person_id: str
-    outcome: Literal["marked", "already", "not_invited", "refused"]
-    record: Attendance | None
 
 
 class Line(BaseModel):
@@ -288,6 +217,18 @@ class AttendanceService:
         """Note that marks have been announced."""
         await self._store.told(_changed(done))
 
+    async def foresee(
+        self, meeting_id: str, passages: Sequence[Passage], capacities: Mapping[str, str]
+    ) -> Sequence[Marked]:
+        """Answer what ``pass_by`` would answer now, and change nothing."""
+        known = await self._store.many(meeting_id, [it.person_id for it in passages])
+        return [
+            judged(meeting_id, known.get(it.person_id), it, capacities[it.person_id])
+            if it.person_id in capacities
+            else Marked(it.person_id, "not_invited", None)
+            for it in passages
+        ]
+
     async def reverse(
         self, meeting_id: str, person_id: str, *, reason: str, by: Person
     ) -> Attendance:
@@ -307,7 +248,7 @@ class AttendanceService:
             if was.state is Presence.VOID:
                 raise BadState("签到已撤销", allowed=(mark.value for mark in MARKS[was.state]))
             void = Passage(person_id, Presence.VOID, self._clock(), "roll_call", by.id)
-            record = _next(was, void, reason=reason)
+            record = following(was, void, reason=reason)
             if await self._store.keep([(record, was.v)]):
                 break
         else:
@@ -348,13 +289,11 @@ class AttendanceService:
             next_ones: list[tuple[Attendance, int]] = []
             for it in left:
                 was = known.get(it.person_id)
-                nothing = _nothing_new(was, it)
-                if nothing is not None:
-                    settled[it.person_id] = nothing
-                elif was is None:
-                    next_ones.append((_first(meeting_id, it, capacities[it.person_id]), 0))
+                marked = judged(meeting_id, was, it, capacities[it.person_id])
+                if marked.record is None or marked.record is was:
+                    settled[it.person_id] = marked
                 else:
-                    next_ones.append((_next(was, it), was.v))
+                    next_ones.append((marked.record, was.v if was else 0))
             # Where somebody was faster there is another look.
             kept = await self._store.keep(next_ones)
             for record, _ in next_ones:
@@ -372,28 +311,3 @@ class AttendanceService:
 
 def _changed(done: Iterable[Marked]) -> list[Attendance]:
     return [it.record for it in done if it.outcome == "marked" and it.record]
-
-
-def _nothing_new(was: Attendance | None, it: Passage) -> Marked | None:
-    """Answer what a mark comes to where it changes nothing, or ``None``."""
-    if was is not None and was.made_by(it.ref):
-        return Marked(it.person_id, "marked", was)
-    if was is not None and was.state is it.state:
-        return Marked(it.person_id, "already", was)
-    if it.state not in MARKS[was.state if was else None]:
-        return Marked(it.person_id, "refused", was)
-    return None
-
-
-def _first(meeting_id: str, it: Passage, capacity: str) -> Attendance:
-    facts = {name: value for name, value in it._asdict().items() if name != "person_id"}
-    return Attendance(meeting_id=meeting_id, person_id=it.person_id, capacity=capacity, **facts)
-
-
-def _next(was: Attendance, it: Passage, *, reason: str = "") -> Attendance:
-    turn = Turn(
-        state=was.state, at=was.at, how=was.how, by=was.by, reason=reason, gate=was.gate,
-        ref=was.ref,
-    )  # fmt: skip
-    facts = {name: value for name, value in it._asdict().items() if name != "person_id"}
-    return was.model_copy(update={**facts, "v": was.v + 1, "history": (*was.history, turn)})

@@ -28,7 +28,8 @@ from domain.permissions import Permission, Role
 from domain.ports import AuditLog, Vault
 from domain.roster import PHONE_DOMAIN, Card, CardState, Kind, Roster, mobile_context
 from domain.roster_plan import Fate, House, Outcome, Plan, by_name, planned, removed
-from domain.roster_table import Fault, Line, read_lines
+from domain.roster_table import Line, read_lines
+from domain.tables import Fault
 
 Cells = list[list[str]]
 

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict
 
 from domain.organisation import Node
 from domain.roster import Card, CardState
-from domain.roster_table import FLAGS, Fault, Line, Table
+from domain.roster_table import FLAGS, Line, Table
+from domain.tables import Fault
 
 
 class Fate(StrEnum):

@@ -7,7 +7,6 @@ judged on its own here; whether what it names exists is for ``domain.roster_impo
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict
@@ -15,8 +14,9 @@ from pydantic import BaseModel, ConfigDict
 from domain.errors import Invalid
 from domain.people import Flag
 from domain.roster import Kind
+from domain.tables import INVISIBLE, MOST_ROWS, Columns, Fault, cleaned, headings
 
-COLUMNS: Mapping[str, tuple[str, ...]] = {
+COLUMNS: Columns = {
     "name": ("姓名",),
     "kind": ("类别", "人员类别"),
     "deputy_no": ("代表证号", "证号"),
@@ -44,22 +44,10 @@ FLAGS: Mapping[str, Flag] = {
     "专委会委员": Flag.COMMITTEE_MEMBER,
 }
 
-MOST_ROWS = 5_000
-
-_INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _DEPUTY_NO = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,19}")
 _MOBILE = re.compile(r"1[3-9][0-9]{9}")
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
 _SEPARATORS = re.compile(r"[、，,;；/|]+")
-
-
-class Fault(BaseModel):
-    """What is wrong with one cell; ``field`` is empty where it is the whole line."""
-
-    model_config = ConfigDict(frozen=True)
-
-    field: str
-    msg: str
 
 
 class Line(BaseModel):
@@ -109,7 +97,7 @@ def read_lines(rows: Sequence[Sequence[str]]) -> Table:
         raise Invalid("文件中没有内容", field="content")
     if len(rows) > MOST_ROWS + 1:
         raise Invalid(f"一次最多导入 {MOST_ROWS} 行", field="content")
-    places, unknown = _headings(rows[0])
+    places, unknown = headings(rows[0], COLUMNS)
     if "name" not in places:
         raise Invalid("首行须有“姓名”列", field="content")
     lines = [
@@ -122,25 +110,8 @@ def read_lines(rows: Sequence[Sequence[str]]) -> Table:
     )
 
 
-def _headings(row: Sequence[str]) -> tuple[dict[str, int], list[str]]:
-    by_heading = {heading: field for field, names in COLUMNS.items() for heading in names}
-    places: dict[str, int] = {}
-    unknown = []
-    for at, cell in enumerate(row):
-        heading = _clean(cell).rstrip("*＊")
-        field = by_heading.get(heading)
-        if field is None:
-            if heading:
-                unknown.append(heading[:40])
-        elif field in places:
-            raise Invalid(f"“{heading}”列重复", field="content")
-        else:
-            places[field] = at
-    return places, unknown
-
-
 def _line(number: int, raw: Mapping[str, str]) -> Line:
-    cells = {field: _clean(raw.get(field, "")) for field in COLUMNS}
+    cells = {field: cleaned(raw.get(field, "")) for field in COLUMNS}
     cells["mobile"] = re.sub(r"[\s-]", "", cells["mobile"]).removeprefix("+86")
     faults = list(_faults(cells, raw))
     flags = [FLAGS.get(word) for word in _split(cells["flags"])]
@@ -166,7 +137,7 @@ def _faults(cells: Mapping[str, str], raw: Mapping[str, str]) -> list[Fault]:
     deputy = KINDS.get(cells["kind"]) is not Kind.STAFF
     fault("name", "姓名不能为空", when=not cells["name"])
     fault("name", "姓名不能超过 40 字", when=len(cells["name"]) > 40)
-    fault("name", "姓名含有不可见字符", when=bool(_INVISIBLE.search(raw.get("name", "").strip())))
+    fault("name", "姓名含有不可见字符", when=bool(INVISIBLE.search(raw.get("name", "").strip())))
     fault("kind", "类别只能是“代表”或“工作人员”", when=cells["kind"] not in KINDS)
     number, mobile = cells["deputy_no"], cells["mobile"]
     fault("deputy_no", "代表须有代表证号", when=deputy and not number)
@@ -196,10 +167,6 @@ def _without_twins(lines: Sequence[Line]) -> list[Line]:
                 faults.append(Fault(field=field, msg=f"与第 {first} 行重复"))
         judged.append(line.model_copy(update={"faults": tuple(faults)}))
     return judged
-
-
-def _clean(cell: str) -> str:
-    return _INVISIBLE.sub("", unicodedata.normalize("NFC", cell)).strip()
 
 
 def _split(cell: str) -> list[str]:

@@ -13,6 +13,7 @@ from domain.attendance import AttendanceService
 from domain.checkins.services import CheckIns
 from domain.codes.services import Codes
 from domain.device_tokens import DeviceTokenService
+from domain.duty.services import Duty
 from domain.faces.services import Faces
 from domain.hall.services import HallServices
 from domain.house import House
@@ -61,6 +62,7 @@ class Services:
     checkins: CheckIns
     codes: Codes
     device_tokens: DeviceTokenService
+    duty: Duty
     faces: Faces
     files: FileService
     hall: HallServices

@@ -33,8 +33,9 @@ from storage.identity import AccountStore
 from storage.integrations import KeyStore
 from storage.organisation import OrganisationStore
 from storage.people import PeopleStore
-from storage.roster_import import RosterStore, read_table
+from storage.roster_import import RosterStore
 from storage.rules import RuleStore
+from storage.tables import read_table
 from storage.workdays import WorkdayStore, national_days
 
 

@@ -33,6 +33,7 @@ from server.application import ROUTES, audit
 from server.checkins import build_checkins, build_passes
 from server.codes import build_codes
 from server.config import Env, Settings
+from server.duty import build_duty
 from server.faces import Beside, assessment_desk, build_faces, face_store
 from server.ground import Ground, lay
 from server.hall import (
@@ -70,6 +71,7 @@ from storage.ladder.consents import ConsentStock
 from storage.meetings.personal import ParticipantData
 from storage.notices.personal import ReceiptData
 from storage.personal_checkins import DoorData
+from storage.personal_duty import DutyData
 from storage.personal_faces import FaceData
 from storage.personal_office import FileData, GlassData, GrantData
 from storage.rules import RuleStore
@@ -193,6 +195,7 @@ def build(
         ReceiptData(db),
         ParticipantData(db),
         DoorData(db),
+        DutyData(db),
         FaceData(db, faces, clock=clock),
         *hall_data(ground),
         ConsentStock(db),
@@ -227,8 +230,17 @@ def build(
     )
     device_tokens = build_device_tokens(ground)
     leave = build_leave(ground)
+    duty = build_duty(ground, lists)
     todo = TodoService(
-        (house.profile, house.consents, house.erasure, notices.reading, leave, meetings.opinions)
+        (
+            house.profile,
+            house.consents,
+            house.erasure,
+            notices.reading,
+            leave,
+            meetings.opinions,
+            duty.desk,
+        )
     )
     attendance = build_attendance(ground, rules, hall)
     seats = build_seats(ground)
@@ -240,6 +252,7 @@ def build(
         checkins=checkins,
         codes=build_codes(ground, passes, identity, meetings, seats),
         device_tokens=device_tokens,
+        duty=duty,
         faces=build_faces(ground, neighbours, assessments, faces, beside),
         files=files,
         hall=hall,

@@ -57,6 +57,9 @@ def rows(services: Services) -> tuple[Job, ...]:
         Job(name="bulk.run", every=second, run=desk.bulk.run_next),
         Job(name="checkins.announce", every=2 * second, run=services.checkins.doors.catch_up),
         Job(name="consents.withdraw", every=20 * second, run=house.consents.finish_withdrawals),
+        Job(name="duty.announce", every=2 * second, run=services.duty.book.catch_up),
+        Job(name="duty.close", every=5 * second, run=services.duty.book.close),
+        Job(name="duty.follow", every=second, run=services.duty.book.follow),
         Job(name="exports.expire", every=10 * minute, run=house.exports.expire),
         Job(name="exports.make", every=2 * second, run=house.exports.run_next),
         Job(

@@ -3,8 +3,9 @@
 ::
 
     attendance {_id: "<meeting>:<person>", m, p, capacity, state, at, how, by, gate, ref, v,
-                untold, hist: [{state, at, how, by, reason, gate, ref}]}
-        ``untold`` is there until the change has been announced.
+                untold, unbooked, hist: [{state, at, how, by, reason, gate, ref}]}
+        ``untold`` is there until the change has been announced, ``unbooked`` until the duty record
+        has followed it: a process that dies in between leaves the mark for the next one.
 """
 
 from __future__ import annotations
@@ -68,10 +69,10 @@ class AttendanceStore:
         return {key} if done.matched else set()
 
     async def add_many(self, records: Sequence[Attendance]) -> None:
-        """Keep new records in one call, announced already, for invented data."""
+        """Keep new records in one call, announced and booked already, for invented data."""
         rows = [_row(record) for record in records]
         for row in rows:
-            del row["untold"]
+            del row["untold"], row["unbooked"]
         await self._records.insert_many(rows)
 
     async def told(self, records: Iterable[Attendance]) -> None:
@@ -87,6 +88,20 @@ class AttendanceStore:
         """Answer some of those that changed before an instant and are still marked."""
         rows = await self._records.find({"untold": True, "at": {"$lt": before}}, limit=_SOME)
         return [_record(row) for row in rows]
+
+    async def unbooked(self) -> Sequence[Attendance]:
+        """Answer some of those that duty records have not followed yet."""
+        rows = await self._records.find({"unbooked": True}, limit=_SOME)
+        return [_record(row) for row in rows]
+
+    async def booked(self, records: Iterable[Attendance]) -> None:
+        """Take that mark from records that have not changed since."""
+        await self._records.bulk(
+            [
+                UpdateOne({"_id": _key(record), "v": record.v}, {"$unset": {"unbooked": ""}})
+                for record in records
+            ]
+        )
 
 
 class QuorumStore:
@@ -198,6 +213,7 @@ def _row(record: Attendance) -> dict[str, Any]:
         "ref": record.ref,
         "v": record.v,
         "untold": True,
+        "unbooked": True,
         "hist": [turn.model_dump() | {"state": turn.state.value} for turn in record.history],
     }
 

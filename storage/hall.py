@@ -24,8 +24,8 @@ from domain.rules import begin_of
 from storage.client import Collection, Database, Duplicate
 
 _FACTS = (
-    "kind", "state", "title", "starts_at", "ends_at", "session_id", "committee_id",
-    "delegation_id", "members_only", "v",
+    "kind", "state", "title", "starts_at", "ends_at", "closed_at", "session_id",
+    "committee_id", "delegation_id", "members_only", "v",
 )  # fmt: skip
 _PARTS = tuple(name for name in Hall.model_fields if name != "meeting_id")
 

@@ -103,9 +103,10 @@ class DoorService:
         to: Direction,
         reason: str,
         way: Way = Way.MANUAL,
+        gates: Mapping[str, str] = {},
         by: Person,
     ) -> list[Seen]:
-        """Let people pass whom the staff know, with the reason.
+        """Let people pass whom the staff know, with the reason; ``gates`` where that is known.
 
         Raises:
             Forbidden: The person does not drive this meeting.
@@ -118,7 +119,7 @@ class DoorService:
         for person_id, said in people.items():
             one = Attempt(nonce=f"{nonce}.{person_id}", code="", meeting_id=meeting_id, dir=to)
             at = min(said, now) if said else now
-            shown = Shown(way, meeting_id, person_id, "", at)
+            shown = Shown(way, meeting_id, person_id, gates.get(person_id, ""), at)
             cases.append(Case(f"{by.id}:{one.nonce}", one, Clocked(at, None, sure=True), shown, by))
         known = await self.scans.many(it.id for it in cases)
         new = [it for it in cases if it.id not in known]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from domain.checkins.doors import DoorService
+from domain.checkins.export import AttendanceExport
+from domain.checkins.importing import AttendanceImport
 from domain.checkins.overview import OverviewService
 from domain.checkins.pass_list import PassListService
 from domain.checkins.plans import DoorDesk
@@ -16,5 +18,7 @@ class CheckIns:
 
     desk: DoorDesk
     doors: DoorService
+    export: AttendanceExport
+    imports: AttendanceImport
     lists: PassListService
     overview: OverviewService

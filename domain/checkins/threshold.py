@@ -235,7 +235,9 @@ def _fitting(
     shown, by = case.shown, case.by
     standing = known.get(shown.person_id or "", Standing(None))
     device = by.id if by.is_device else ""
-    passing = Passing(case.attempt.dir, shown.gate, device, shown.at, case.attempt.offline)
+    # A list that is handed in afterwards says what happened while the meeting went on.
+    afterwards = case.attempt.offline or shown.way is Way.IMPORT
+    passing = Passing(case.attempt.dir, shown.gate, device, shown.at, afterwards)
     plain = shown.way in {Way.MANUAL, Way.IMPORT}
     rules = DoorPlan(meeting_id=meeting.id, late_at=plan.late_at) if plain else plan
     flaw = shown.flaw or judge(meeting, rules, standing, passing, times)

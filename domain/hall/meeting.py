@@ -36,6 +36,7 @@ class Meeting(BaseModel):
     title: str = ""
     starts_at: datetime | None = None
     ends_at: datetime | None = None
+    closed_at: datetime | None = None
     session_id: str | None = None
     committee_id: str | None = None
     delegation_id: str | None = None

@@ -252,7 +252,10 @@ class MeetingDesk:
         known = meeting.state is not MeetingState.PLANNED
         if to is MeetingState.CANCELLED and known and not reason:
             raise Invalid("取消已通知的会议须说明原因", field="reason")
-        changed = await self._keep(meeting, {"state": to}, by)
+        fields: dict[str, Any] = {"state": to}
+        if to is MeetingState.CLOSED:
+            fields["closed_at"] = self._clock()
+        changed = await self._keep(meeting, fields, by)
         note = {"reason": reason} if reason else {}
         await self._note("meeting.move", changed, by, to=to.value, v=changed.v, **note)
         await self._announce(changed, moved=True)

@@ -118,6 +118,7 @@ class Meeting(BaseModel):
         committee_id: The committee that meets, if it is one; the standing committee too.
         delegation_id: The delegation that meets, if it is one.
         members_only: Nobody else sees that there is such a meeting.
+        closed_at: When it was closed, once it is.
         quotas: How many may sign up in a capacity.
         eid: Id of the event that announces this version.
         moved_eid: Id of the event that announces the state.
@@ -138,6 +139,7 @@ class Meeting(BaseModel):
     delegation_id: str | None = None
     members_only: bool = False
     state: MeetingState = MeetingState.PLANNED
+    closed_at: datetime | None = None
     announced: Announcement | None = None
     agenda_published_at: datetime | None = None
     quotas: Mapping[Capacity, int] = {}

@@ -9,6 +9,7 @@ from tests.integration.people import ulid
 
 FILLINGS = (
     ulid(99), "2026-10-12", "2026-10", "2027", "a" * 64, "key", "1", "sms", "3-12", "attend",
+    f"{ulid(99)}-{ulid(98)}",
 )  # fmt: skip
 _GROUP = re.compile(r"\(\?P<(\w+)>((?:[^()]|\([^()]*\))*)\)")
 

@@ -161,6 +161,40 @@ async def test_one_person_at_two_gates_at_once_is_let_in_once(doors):
     assert await doors.db["attendance"].count({"m": MEETING}) == 10
     rows = await doors.db["attendance"].find({"m": MEETING})
     assert {row["v"] for row in rows} == {1}
+    await doors.services.duty.book.follow()
+    assert await doors.db["duty_record"].count({"m": MEETING}) == 10
+    for number in range(1, 11):
+        heard = await said(doors, f"user:#{who(number)}")
+        assert len([it for it in heard if '"duty.new"' in it]) == 1
+
+
+@pytest.mark.acceptance("F07-1")
+async def test_scanned_again_synced_late_reversed_and_redone_it_is_one_duty_record(doors):
+    """F07-1"""
+    scanner, _ = await device(doors)
+    staff, book = await doors.sign_in(zhuo), doors.services.duty.book
+    code = await phone(doors, 1)
+    await asyncio.gather(*(scan(scanner, f"a{n % 3}", code) for n in range(9)))
+    await book.follow()
+    doors.clock.advance(minutes=5)
+    late = {"at": (doors.clock() - timedelta(minutes=4)).isoformat(), "offline": True}
+    sent = {"sent_at": doors.clock().isoformat()}
+    row = {"nonce": "off", "code": code, "meeting_id": MEETING, "said": "ok", **late}
+    for _ in range(2):
+        await scanner.call("POST", SCANS, sent | {"scans": [row, row | {"nonce": "off2"}]})
+        await book.follow()
+    for nonce in ("again", "and-again"):
+        reversal = {"reason": "误刷"}
+        gone = await staff.call("POST", f"{ROLL}/{who(1)}/reverse", reversal)
+        assert gone.status == 200, gone.body
+        doors.clock.advance(minutes=1)
+        assert (await scan(scanner, nonce, await phone(doors, 1)))["result"] == "ok"
+        await asyncio.gather(book.follow(), book.follow())
+    (record,) = await doors.db["duty_record"].find({})
+    assert (record["_id"], record["state"]) == (f"{MEETING}-{who(1)}", "auto")
+    assert record["evidence"].startswith("checkin:")
+    heard = await said(doors, f"user:#{who(1)}")
+    assert len([it for it in heard if '"duty.new"' in it]) == 1
 
 
 @pytest.mark.acceptance("F12-4")

@@ -181,6 +181,18 @@ export interface DeviceState {
 /** Which way somebody passes. */
 export type Direction = 'in' | 'out';
 
+/** One has a new duty record; announced once for each. */
+export interface DutyNew {
+  readonly id: string;
+  readonly type: 'duty.new';
+  readonly v: number;
+  readonly at: string;
+  readonly record_id: string;
+  readonly meeting_id: string;
+  readonly kind: string;
+  readonly title: string;
+}
+
 /** Why a template was deleted. */
 export type End = 'withdrawn' | 'deleted' | 'refused' | 'expired' | 'ended';
 
@@ -744,7 +756,7 @@ export type Way = 'hall' | 'person' | 'badge' | 'face' | 'manual' | 'import' | '
 /** What may be heard, by namespace. */
 export interface ChannelEvents {
   /** 一个人的全部私人消息，连接时由服务器订阅。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
-  user: AccountChanged | GlassMoved | BulkDone | CardChanged | CheckInOk | DeviceNew | ExportReady | FaceDeleted | FaceEnrolled | LeaveDecided | NoticeNew | NoticeNudged | NoticeRecalled | NoticeMoved | NoticeTested | NoticeUpdated | ProfileApplied | ProfileRefused | ReceiptCounted | RoleChanged | SessionRevoked | SignUpChanged | TodoChanged | Unread;
+  user: AccountChanged | GlassMoved | BulkDone | CardChanged | CheckInOk | DeviceNew | DutyNew | ExportReady | FaceDeleted | FaceEnrolled | LeaveDecided | NoticeNew | NoticeNudged | NoticeRecalled | NoticeMoved | NoticeTested | NoticeUpdated | ProfileApplied | ProfileRefused | ReceiptCounted | RoleChanged | SessionRevoked | SignUpChanged | TodoChanged | Unread;
   /** 一个代表团。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */
   deleg: MeetingChanged;
   /** 一个代表小组。断线可补齐（保留 10000 条 / 24 小时）；跟不上时退订后续传。 */

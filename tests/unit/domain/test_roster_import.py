@@ -23,7 +23,8 @@ from domain.roster_table import read_lines
 from storage.grants import GrantStore, ScopeStore
 from storage.organisation import OrganisationStore
 from storage.people import PeopleStore
-from storage.roster_import import MOST_UNPACKED, RosterStore, read_table
+from storage.roster_import import RosterStore
+from storage.tables import MOST_UNPACKED, read_table
 from storage.vault import KeyVault, parse_key
 
 ADMIN = Person(id="yin", name="尹川辞", grants=(Grant(role=Role.ADMIN),))
