@@ -12,13 +12,24 @@ is never deleted: taking a mark back needs a reason and leaves what was marked i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import ClassVar, Literal, NamedTuple, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from domain.attendance_record import (
+    IN_THE_HALL,
+    MARKS,
+    Attendance,
+    Mark,
+    Marked,
+    Passage,
+    Presence,
+    Turn,
+    following,
+    judged,
+)
 from domain.clock import Clock, NewId
 from domain.errors import BadState, Conflict, NotFound
 from domain.events import Event
@@ -28,121 +39,23 @@ from domain.people import Person
 from domain.permissions import Permission
 from domain.ports import AuditLog, Bus
 
+__all__ = [
+    "IN_THE_HALL",
+    "MARKS",
+    "Attendance",
+    "AttendanceMarked",
+    "AttendanceService",
+    "Mark",
+    "Marked",
+    "Passage",
+    "Presence",
+    "Turn",
+]
+
 _OVER = frozenset({"archived", "cancelled"})
 _AT_ONCE = 50
 _PATIENCE = timedelta(seconds=3)
 _TRIES = 10
-
-
-class Presence(StrEnum):
-    """What is on record of somebody."""
-
-    PRESENT = "present"
-    LATE = "late"
-    LEFT = "left"
-    ABSENT = "absent"
-    VOID = "void"
-    """The mark was taken back; as if there had been none."""
-
-
-MARKS: Mapping[Presence | None, frozenset[Presence]] = {
-    None: frozenset({Presence.PRESENT, Presence.LATE, Presence.ABSENT}),
-    Presence.VOID: frozenset({Presence.PRESENT, Presence.LATE, Presence.ABSENT}),
-    Presence.ABSENT: frozenset({Presence.PRESENT, Presence.LATE}),
-    Presence.PRESENT: frozenset({Presence.LEFT}),
-    Presence.LATE: frozenset({Presence.LEFT}),
-    Presence.LEFT: frozenset({Presence.PRESENT}),
-}
-"""Which mark may follow which."""
-
-IN_THE_HALL = frozenset({Presence.PRESENT, Presence.LATE})
-
-
-class Turn(BaseModel):
-    """One mark in the history of a record; ``reason`` where one was taken back."""
-
-    model_config = ConfigDict(frozen=True)
-
-    state: Presence
-    at: datetime
-    how: str
-    by: str
-    reason: str = ""
-    gate: str = ""
-    ref: str = ""
-
-
-class Attendance(BaseModel):
-    """What is on record of one participant.
-
-    Attributes:
-        capacity: ``member``, ``attend`` (列席), ``observe`` (旁听), …; only members count.
-        how: ``roll_call``, or the door: ``hall``, ``person``, ``badge``, ``manual``, ``import``.
-        by: Person id of whoever marked it.
-        gate: Through which gate, where there are several.
-        ref: The scan that made the mark, if it was one: the same scan marks once.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    meeting_id: str
-    person_id: str
-    capacity: str
-    state: Presence
-    at: datetime
-    how: str
-    by: str
-    gate: str = ""
-    ref: str = ""
-    v: int = 1
-    history: tuple[Turn, ...] = ()
-
-    def made_by(self, ref: str) -> bool:
-        """Tell whether a scan has made this mark, or an earlier one of the same person."""
-        return bool(ref) and ref in {self.ref, *(turn.ref for turn in self.history)}
-
-    @property
-    def stays(self) -> Sequence[tuple[datetime, datetime | None]]:
-        """When they came and left, as far as it holds; ``None`` while they are in the hall."""
-        stays: list[tuple[datetime, datetime | None]] = []
-        marks = [(turn.state, turn.at) for turn in self.history]
-        for state, at in (*marks, (self.state, self.at)):
-            if state in IN_THE_HALL:
-                stays.append((at, None))
-            elif state is not Presence.LEFT:
-                stays.clear()
-            elif stays:
-                came = stays[-1][0]
-                # What is handed in late may stand in another order than it happened.
-                stays[-1] = (came, max(came, at))
-        return stays
-
-
-class Mark(NamedTuple):
-    """What the roll-call says of somebody."""
-
-    person_id: str
-    state: Presence
-
-
-class Passage(NamedTuple):
-    """A mark with what is known of it: when, by which door and gate, by which scan."""
-
-    person_id: str
-    state: Presence
-    at: datetime
-    how: str
-    by: str
-    gate: str = ""
-    ref: str = ""
-
-
-class Marked(NamedTuple):
-    """What became of a mark: ``marked``, ``already``, ``not_invited`` or ``refused``."""
-
-    person_id: str
-    outcome: Literal["marked", "already", "not_invited", "refused"]
-    record: Attendance | None
 
 
 class Line(BaseModel):
@@ -181,8 +94,14 @@ class AttendanceStore(Protocol):
     async def of(self, meeting_id: str) -> Sequence[Attendance]:
         """Answer every record of a meeting, by person id."""
 
-    async def put(self, record: Attendance, *, was: int) -> bool:
-        """Keep a record, marked as not told, if its version still is ``was``; tell whether."""
+    async def many(self, meeting_id: str, person_ids: Collection[str]) -> Mapping[str, Attendance]:
+        """Answer the records of people, of those who have one."""
+
+    async def keep(self, records: Sequence[tuple[Attendance, int]]) -> Collection[str]:
+        """Keep records as not told, each if the one before still has the version beside it.
+
+        0 is for none before. Answers the people whose record was kept.
+        """
 
     async def told(self, records: Iterable[Attendance]) -> None:
         """Take the mark from records that have not changed since."""
@@ -245,7 +164,9 @@ class AttendanceService:
         done = await self.pass_by(
             meeting_id, [Passage(it.person_id, it.state, at, "roll_call", by.id) for it in marks]
         )
-        changed = [it.record for it in done if it.outcome == "marked" and it.record]
+        await self._announce(meeting_id, done)
+        await self._quorum.touch(meeting_id)
+        changed = _changed(done)
         if changed:
             await self._note("attendance.call", meeting_id, by, marked=len(changed))
         absent = [record.person_id for record in changed if record.state is Presence.ABSENT]
@@ -264,36 +185,48 @@ class AttendanceService:
 
         Whether the door may let them in is judged before. A scan that has marked already is
         answered as ``marked`` again, and changes nothing. ``capacities`` is for who has just asked
-        in which capacity people take part.
+        in which capacity people take part. ``news`` must follow.
         """
+        people = {it.person_id for it in passages}
         if capacities is None:
-            people = {it.person_id for it in passages}
             capacities = await self._meetings.capacities(meeting_id, people)
-        await self._quorum.open(meeting_id)
+        _, known = await asyncio.gather(
+            self._quorum.open(meeting_id), self._store.many(meeting_id, people)
+        )
         done: list[Marked] = []
         for start in range(0, len(passages), _AT_ONCE):
             some = passages[start : start + _AT_ONCE]
-            done += await asyncio.gather(
-                *(self._mark(meeting_id, it, capacities.get(it.person_id)) for it in some)
-            )
-        await self._announce(
-            meeting_id, [it.record for it in done if it.outcome == "marked" and it.record]
-        )
-        await self._quorum.touch(meeting_id)
+            done += await self._mark(meeting_id, some, capacities, known)
         return done
+
+    def news(self, meeting_id: str, done: Sequence[Marked]) -> list[tuple[str, Event]]:
+        """Answer what is to be announced of marks, by channel; ``told`` must follow.
+
+        The count of those present follows within a second.
+        """
+        self._quorum.soon(meeting_id)
+        said: list[tuple[str, Event]] = []
+        records = _changed(done)
+        for start in range(0, len(records), _AT_ONCE):
+            lines = tuple(Line.of(it) for it in records[start : start + _AT_ONCE])
+            event = AttendanceMarked(id=self._new_id(), at=self._clock(), lines=lines)
+            said.append((f"mtgstaff:{meeting_id}", event))
+        return said
+
+    async def told(self, done: Sequence[Marked]) -> None:
+        """Note that marks have been announced."""
+        await self._store.told(_changed(done))
 
     async def foresee(
         self, meeting_id: str, passages: Sequence[Passage], capacities: Mapping[str, str]
     ) -> Sequence[Marked]:
         """Answer what ``pass_by`` would answer now, and change nothing."""
-        known = await asyncio.gather(
-            *(self._store.get(meeting_id, it.person_id) for it in passages)
-        )
+        known = await self._store.many(meeting_id, [it.person_id for it in passages])
         return [
-            _judged(meeting_id, was, it, capacities[it.person_id])
+            judged(meeting_id, known.get(it.person_id), it, capacities[it.person_id])
             if it.person_id in capacities
             else Marked(it.person_id, "not_invited", None)
-            for was, it in zip(known, passages, strict=True)
+            for it in passages
         ]
 
     async def reverse(
@@ -315,12 +248,12 @@ class AttendanceService:
             if was.state is Presence.VOID:
                 raise BadState("签到已撤销", allowed=(mark.value for mark in MARKS[was.state]))
             void = Passage(person_id, Presence.VOID, self._clock(), "roll_call", by.id)
-            record = _next(was, void, reason=reason)
-            if await self._store.put(record, was=was.v):
+            record = following(was, void, reason=reason)
+            if await self._store.keep([(record, was.v)]):
                 break
         else:
             raise Conflict("操作过于集中，请稍后再试")
-        await self._announce(meeting_id, [record])
+        await self._announce(meeting_id, [Marked(person_id, "marked", record)])
         await self._quorum.touch(meeting_id)
         # The reason may name what is private; the audit says who, and that there is one.
         await self._note("attendance.reverse", meeting_id, by, person=person_id, v=record.v)
@@ -330,55 +263,51 @@ class AttendanceService:
         """Announce what a process that died has kept and not told; answer how many."""
         left = await self._store.untold(self._clock() - _PATIENCE)
         for meeting_id in sorted({record.meeting_id for record in left}):
-            await self._announce(meeting_id, [it for it in left if it.meeting_id == meeting_id])
+            some = [it for it in left if it.meeting_id == meeting_id]
+            await self._announce(meeting_id, [Marked(it.person_id, "marked", it) for it in some])
         return len(left)
 
-    async def _mark(self, meeting_id: str, it: Passage, capacity: str | None) -> Marked:
-        if capacity is None:
-            return Marked(it.person_id, "not_invited", None)
-        for _ in range(_TRIES):
-            was = await self._store.get(meeting_id, it.person_id)
-            marked = _judged(meeting_id, was, it, capacity)
-            if marked.record is None or marked.record is was:
-                return marked
-            if await self._store.put(marked.record, was=was.v if was else 0):
-                return marked
+    async def _mark(
+        self,
+        meeting_id: str,
+        some: Sequence[Passage],
+        capacities: Mapping[str, str],
+        known: Mapping[str, Attendance],
+    ) -> list[Marked]:
+        """Mark people; ``known`` are their records as they were a moment ago."""
+        settled = {
+            it.person_id: Marked(it.person_id, "not_invited", None)
+            for it in some
+            if it.person_id not in capacities
+        }
+        for at in range(_TRIES):
+            left = [it for it in some if it.person_id not in settled]
+            if not left:
+                return [settled[it.person_id] for it in some]
+            if at:
+                known = await self._store.many(meeting_id, [it.person_id for it in left])
+            next_ones: list[tuple[Attendance, int]] = []
+            for it in left:
+                was = known.get(it.person_id)
+                marked = judged(meeting_id, was, it, capacities[it.person_id])
+                if marked.record is None or marked.record is was:
+                    settled[it.person_id] = marked
+                else:
+                    next_ones.append((marked.record, was.v if was else 0))
+            # Where somebody was faster there is another look.
+            kept = await self._store.keep(next_ones)
+            for record, _ in next_ones:
+                if record.person_id in kept:
+                    settled[record.person_id] = Marked(record.person_id, "marked", record)
         raise Conflict("操作过于集中，请稍后再试")
 
-    async def _announce(self, meeting_id: str, records: Sequence[Attendance]) -> None:
-        for start in range(0, len(records), _AT_ONCE):
-            some = records[start : start + _AT_ONCE]
-            event = AttendanceMarked(
-                id=self._new_id(), at=self._clock(), lines=tuple(Line.of(it) for it in some)
-            )
-            await self._bus.publish(f"mtgstaff:{meeting_id}", event)
-            await self._store.told(some)
+    async def _announce(self, meeting_id: str, done: Sequence[Marked]) -> None:
+        await self._bus.publish_all(self.news(meeting_id, done))
+        await self.told(done)
 
     async def _note(self, action: str, meeting_id: str, by: Person, **detail: str | int) -> None:
         await self._audit.record(action, by=by.id, obj=f"meeting:{meeting_id}", detail=detail)
 
 
-def _judged(meeting_id: str, was: Attendance | None, it: Passage, capacity: str) -> Marked:
-    """Answer what becomes of a mark; the record is another than ``was`` if it is to be kept."""
-    if was is not None and was.made_by(it.ref):
-        return Marked(it.person_id, "marked", was)
-    if was is not None and was.state is it.state:
-        return Marked(it.person_id, "already", was)
-    if it.state not in MARKS[was.state if was else None]:
-        return Marked(it.person_id, "refused", was)
-    record = _next(was, it) if was else _first(meeting_id, it, capacity)
-    return Marked(it.person_id, "marked", record)
-
-
-def _first(meeting_id: str, it: Passage, capacity: str) -> Attendance:
-    facts = {name: value for name, value in it._asdict().items() if name != "person_id"}
-    return Attendance(meeting_id=meeting_id, person_id=it.person_id, capacity=capacity, **facts)
-
-
-def _next(was: Attendance, it: Passage, *, reason: str = "") -> Attendance:
-    turn = Turn(
-        state=was.state, at=was.at, how=was.how, by=was.by, reason=reason, gate=was.gate,
-        ref=was.ref,
-    )  # fmt: skip
-    facts = {name: value for name, value in it._asdict().items() if name != "person_id"}
-    return was.model_copy(update={**facts, "v": was.v + 1, "history": (*was.history, turn)})
+def _changed(done: Iterable[Marked]) -> list[Attendance]:
+    return [it.record for it in done if it.outcome == "marked" and it.record]

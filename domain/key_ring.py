@@ -31,6 +31,11 @@ class Consumer(NamedTuple):
 
 
 CONSUMERS: Mapping[str, Consumer] = {
+    "iflytek": Consumer(
+        "讯飞人脸比对密钥（APIKey、APISecret）",
+        "HUB_IFLYTEK__API_SECRET",
+        {"api_key": r"[0-9A-Za-z_-]{8,128}", "api_secret": r"[!-~]{8,256}"},
+    ),
     "server_api": Consumer(
         "实时服务接口密钥（X-API-Key）",
         "HUB_REALTIME__API_KEY",

@@ -5,7 +5,7 @@ A port that only one feature needs (its store) is declared in that feature's mod
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from domain.events import Event
@@ -16,6 +16,9 @@ class Bus(Protocol):
 
     async def publish(self, channel: str, event: Event) -> None:
         """Announce an event on a channel; it is delivered at least once to those subscribed."""
+
+    async def publish_all(self, said: Sequence[tuple[str, Event]]) -> None:
+        """Announce events, each on a channel, in this order, as ``publish`` does one."""
 
     async def disconnect(self, person_id: str, *, code: int, reason: str) -> None:
         """Close every connection of a person, on every process, within two seconds."""

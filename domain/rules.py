@@ -7,6 +7,7 @@ begins (``domain.rule_changes``), and what was decided under the old one stays a
 
 from __future__ import annotations
 
+import asyncio
 import re
 from bisect import bisect_right
 from collections import defaultdict
@@ -160,14 +161,22 @@ class RuleBook:
         self._clock = clock
         self._table: RuleTable | None = None
         self._read_at: datetime | None = None
+        self._reading = asyncio.Lock()
 
     async def table(self) -> RuleTable:
         """Answer every row as one value, for whoever asks more than one thing."""
-        now = self._clock()
-        fresh = self._read_at is not None and timedelta(0) <= now - self._read_at < self.STALE
-        if self._table is None or not fresh:
-            self._table, self._read_at = RuleTable(await self._rows()), now
-        return self._table
+        if self._table is not None and self._fresh():
+            return self._table
+        # A crowd that comes when it is stale reads once.
+        async with self._reading:
+            now = self._clock()
+            if self._table is None or not self._fresh():
+                self._table, self._read_at = RuleTable(await self._rows()), now
+            return self._table
+
+    def _fresh(self) -> bool:
+        age = self._clock() - self._read_at if self._read_at is not None else self.STALE
+        return timedelta(0) <= age < self.STALE
 
     async def _rows(self) -> Sequence[RuleParam]:
         rows = await self._store.rows()

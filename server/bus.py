@@ -9,6 +9,7 @@ has stored a change must not fail for a late announcement.
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
@@ -90,13 +91,19 @@ class HubBus:
 
     async def publish(self, channel: str, event: Event) -> None:
         """Announce an event; its id keeps a repeated announcement from being heard twice."""
-        data = event.__pydantic_serializer__.to_json(event)
-        if not event.durable:
-            await self._say(lambda hub: hub.publish(channel, data, idempotency_key=event.id))
-            return
-        body = {"channel": channel, "id": event.id, "data": data.decode()}
-        key = f"{event.id}:{channel}"
-        await self._outbox.put([Message(key=key, kind=EVENT, line=channel, body=body)])
+        await self.publish_all([(channel, event)])
+
+    async def publish_all(self, said: Sequence[tuple[str, Event]]) -> None:
+        """Announce events, each on a channel; the durable ones are written down in one call."""
+        messages = []
+        for channel, event in said:
+            data = event.__pydantic_serializer__.to_json(event)
+            if event.durable:
+                messages.append(_message(channel, event.id, data))
+            else:
+                await self._say(functools.partial(_word, channel, event.id, data))
+        if messages:
+            await self._outbox.put(messages)
 
     async def spread(self, channels: Sequence[str], event: Event) -> None:
         """Announce an event on many channels, now; the caller keeps its place and may repeat.
@@ -185,6 +192,15 @@ class HubBus:
                     _log.error("a word is not taken and dropped", error=str(error))
                 self._waiting.popleft()
             self._work.clear()
+
+
+def _message(channel: str, event_id: str, data: bytes) -> Message:
+    body = {"channel": channel, "id": event_id, "data": data.decode()}
+    return Message(key=f"{event_id}:{channel}", kind=EVENT, line=channel, body=body)
+
+
+async def _word(channel: str, event_id: str, data: bytes, hub: LiveHub) -> None:
+    await hub.publish(channel, data, idempotency_key=event_id)
 
 
 def _not_ready() -> UpstreamDown:

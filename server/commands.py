@@ -61,6 +61,7 @@ async def check(settings: Settings) -> list[Probe]:
     neighbours = {
         "wechat": (settings.wechat.app_id, settings.wechat.base_url),
         "sms": (settings.sms.secret_id, settings.sms.base_url),
+        "iflytek": (settings.iflytek.app_id, settings.iflytek.base_url),
     }
     probes = [
         await _probe("data directory", lambda: _disk(settings.data_dir)),

@@ -122,6 +122,19 @@ class Face(_Group):
     timeout: Annotated[float, Field(ge=1, le=60)] = 10.0
 
 
+class Iflytek(_Group):
+    """Faces compared at iFLYTEK (讯飞 人脸比对) for who agrees to it; without a base address, none.
+
+    ``timeout`` is in seconds. The vendor's address is ``https://api.xf-yun.com``.
+    """
+
+    base_url: str = ""
+    app_id: str = ""
+    api_key: str = ""
+    api_secret: SecretStr = NO_SECRET
+    timeout: Annotated[float, Field(gt=0, le=30)] = 5.0
+
+
 class Realtime(_Group):
     """The real-time hub.
 
@@ -212,6 +225,7 @@ class Settings(BaseSettings):
     wecom: WeCom = WeCom()
     sms: Sms = Sms()
     face: Face = Face()
+    iflytek: Iflytek = Iflytek()
     realtime: Realtime = Realtime()
     vault: Vault = Vault()
     session: Session = Session()
@@ -239,6 +253,8 @@ class Settings(BaseSettings):
             raise ValueError("--processes needs HUB_REDIS__URL: processes meet in Redis")
         if self.realtime.insecure and self.env is not Env.CONFORMANCE:
             raise ValueError("HUB_REALTIME__INSECURE is for HUB_ENV=conformance only")
+        if self.iflytek.base_url and not self.iflytek.app_id:
+            raise ValueError("HUB_IFLYTEK__BASE_URL needs HUB_IFLYTEK__APP_ID")
         if self.env is Env.PRODUCTION:
             refused = _refused_in_production(self)
             if refused:
@@ -268,6 +284,7 @@ def _refused_in_production(settings: Settings) -> list[str]:
     for name, url in {
         "HUB_WECHAT__BASE_URL": settings.wechat.base_url,
         "HUB_WECOM__BASE_URL": settings.wecom.base_url,
+        "HUB_IFLYTEK__BASE_URL": settings.iflytek.base_url or "https://",
     }.items():
         if not url.startswith("https://"):
             refused.append(f"{name} is not an https address")

@@ -15,11 +15,13 @@ from domain.identity.credentials import TEMPLATE as INVITATION
 from domain.identity.sms_codes import TEMPLATE as LOGIN_CODE
 from domain.ladder.carriers import SMS_TEMPLATE as NOTICE
 from domain.ladder.consents import Source
+from gateways.face import FaceWorkers, missing
 from gateways.sms import SmsAccount
-from gateways.standin.neighbourhood import Neighbourhood
+from gateways.standin.iflytek import by_engine
+from gateways.standin.neighbourhood import IFLYTEK, Neighbourhood
 from gateways.standin.wechat_messages import AccountTemplate, Callback
 from server.assembly import Hub
-from server.config import Mongo, Redis, Settings, Sms, WeChat
+from server.config import Iflytek, Mongo, Redis, Settings, Sms, WeChat
 from server.lifecycle import run
 from server.upkeep import blob_store
 from storage.ladder.consents import ConsentStock
@@ -58,6 +60,7 @@ async def run_demo(*, port: int, data_dir: Path, full: bool) -> None:
         visitors: list[Visitor] = []
 
         async def prepare(hub: Hub) -> None:
+            _open_eyes(hub, street, stack)
             ground = hub.ground
             blobs = blob_store(ground.settings, ground.db, clock=ground.clock)
             loader = Loader(ground.db, ground.vault, ground.audit, clock=ground.clock, blobs=blobs)
@@ -85,6 +88,17 @@ async def run_demo(*, port: int, data_dir: Path, full: bool) -> None:
         await run(settings, prepare=prepare, announce=announce)
 
 
+def _open_eyes(hub: Hub, street: Neighbourhood, stack: AsyncExitStack) -> None:
+    """Give the stand-in of the vendor an engine of its own, where one is installed."""
+    if missing():
+        return
+    engine = FaceWorkers(
+        lambda name, factory: hub.supervisor.supervise(f"stand-in {name}", factory), workers=1
+    )
+    stack.push_async_callback(engine.close)
+    street.iflytek.likeness = by_engine(engine)
+
+
 async def _agree(hub: Hub, street: Neighbourhood, visitor: Visitor) -> None:
     """Let somebody have agreed, once and for all, to notices by WeChat."""
     await street.messages.agree(visitor.openid, _TEMPLATE, tell=False)
@@ -110,6 +124,12 @@ def _settings(street: str, *, port: int, data_dir: Path) -> Settings:
             token=SecretStr(_CALLBACK),
             subscribe_template=_TEMPLATE,
             subscribe_long_term=True,
+        ),
+        iflytek=Iflytek(
+            base_url=street,
+            app_id=IFLYTEK.app_id,
+            api_key=IFLYTEK.api_key,
+            api_secret=SecretStr(IFLYTEK.api_secret),
         ),
         sms=Sms(
             base_url=street,

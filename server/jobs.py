@@ -92,7 +92,7 @@ def rows(services: Services) -> tuple[Job, ...]:
         Job(name="opinions.announce", every=5 * second, run=services.meetings.opinions.catch_up),
         Job(name="opinions.remind", every=minute, run=services.meetings.opinion_clock.remind),
         Job(name="profile.apply", every=minute, run=house.profile.resume),
-        Job(name="quorum.count", every=second, run=services.hall.quorum.flush, everywhere=True),
+        Job(name="quorum.count", every=second, run=services.hall.quorum.beat, everywhere=True),
         Job(name="quorum.sweep", every=5 * second, run=services.hall.quorum.sweep),
         Job(name="results.announce", every=2 * second, run=services.meetings.results.catch_up),
         Job(name="seats.announce", every=2 * second, run=services.seats.catch_up),

@@ -10,6 +10,7 @@ from server.config import Settings
 def key_ring(settings: Settings, *, clock: Clock) -> KeyRing:
     """Answer a ring with the keys an operator said, and with whom a key would be of use."""
     set_up = {
+        "iflytek": bool(settings.iflytek.base_url),
         "server_api": True,
         "sms": bool(settings.sms.base_url),
         "wechat": bool(settings.wechat.app_id),
@@ -24,6 +25,7 @@ def said_keys(settings: Settings) -> dict[str, KeyParts]:
     """Answer the keys that an operator said, by consumer; what was not said is left out."""
     wechat, sms = settings.wechat, settings.sms
     said = {
+        "iflytek": {"api_secret": settings.iflytek.api_secret},
         "server_api": {"key": settings.realtime.api_key},
         "sms": {"key": sms.key},
         "wechat": {"secret": wechat.app_secret},
@@ -33,7 +35,14 @@ def said_keys(settings: Settings) -> dict[str, KeyParts]:
         consumer: {name: part.get_secret_value() for name, part in parts.items()}
         for consumer, parts in said.items()
     }
+    opened["iflytek"] = {"api_key": settings.iflytek.api_key, **opened["iflytek"]}
     opened["sms"] = {"secret_id": sms.secret_id, **opened["sms"]}
     # Without the first secret part nothing was said; an empty further part is a choice.
-    leading = {"server_api": "key", "sms": "key", "wechat": "secret", "wechat_messages": "token"}
+    leading = {
+        "iflytek": "api_secret",
+        "server_api": "key",
+        "sms": "key",
+        "wechat": "secret",
+        "wechat_messages": "token",
+    }
     return {name: parts for name, parts in opened.items() if parts[leading[name]]}

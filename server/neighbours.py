@@ -14,6 +14,7 @@ from domain.ladder.ports import MemberSender, WeChatSender
 from domain.ports import SmsGateway
 from gateways.face import FaceWorkers, NoFaces, missing
 from gateways.http import JsonClient
+from gateways.iflytek_face import IflytekAccount, IflytekFace
 from gateways.sms import NoSms, SmsAccount, TencentSms
 from gateways.wechat import NoWeChat, WeChatClient
 from gateways.wechat_notices import NoWeChatNotices, Template, WeChatNotices
@@ -46,7 +47,7 @@ def reach(ground: Ground, stack: AsyncExitStack) -> Neighbours:
         members=_members(ground, stack),
         sms=_sms(ground, stack),
         face=_face(ground, stack),
-        comparer=None,
+        comparer=_comparer(ground, stack),
     )
 
 
@@ -140,3 +141,19 @@ def _face(ground: Ground, stack: AsyncExitStack) -> FaceEngine:
     )
     stack.push_async_callback(engine.close)
     return engine
+
+
+def _comparer(ground: Ground, stack: AsyncExitStack) -> Comparer | None:
+    said, keys = ground.settings.iflytek, ground.keys
+    if not said.base_url:
+        return None
+
+    def present() -> IflytekAccount:
+        key = keys.current("iflytek")
+        return IflytekAccount(said.app_id, key.get("api_key", ""), key.get("api_secret", ""))
+
+    client = IflytekFace(
+        JsonClient("iflytek", said.base_url, timeout=said.timeout), present, clock=ground.clock
+    )
+    stack.callback(client.close)
+    return client

@@ -10,6 +10,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Collection as Some
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -18,10 +20,12 @@ from pymongo import UpdateOne
 
 from domain.attendance import IN_THE_HALL, Attendance
 from domain.hall.state import Figures, Quorum
-from storage.client import Database, Duplicate
+from domain.meetings.meeting import Capacity
+from storage.client import Database
 from storage.hall import begin_hall, plain_part
 
 _SOME = 500
+_NO_MEMBERS = sorted(it.value for it in Capacity if it is not Capacity.MEMBER)
 
 
 class AttendanceStore:
@@ -35,22 +39,34 @@ class AttendanceStore:
         row = await self._records.find_one({"_id": f"{meeting_id}:{person_id}"})
         return _record(row) if row else None
 
+    async def many(self, meeting_id: str, person_ids: Some[str]) -> dict[str, Attendance]:
+        """Answer the records of people, of those who have one."""
+        keys = [f"{meeting_id}:{it}" for it in sorted(person_ids)]
+        rows = await self._records.find({"_id": {"$in": keys}})
+        return {row["p"]: _record(row) for row in rows}
+
     async def of(self, meeting_id: str) -> Sequence[Attendance]:
         """Answer every record of a meeting, by person id."""
         rows = await self._records.find({"m": meeting_id}, sort=[("p", 1)])
         return [_record(row) for row in rows]
 
-    async def put(self, record: Attendance, *, was: int) -> bool:
-        """Keep a record, marked as not told, if its version still is ``was``; tell whether."""
-        row = _row(record)
-        if was == 0:
-            try:
-                await self._records.insert_one(row)
-            except Duplicate:
-                return False
-            return True
-        done = await self._records.replace_one({"_id": row["_id"], "v": was}, row)
-        return done.matched == 1
+    async def keep(self, records: Sequence[tuple[Attendance, int]]) -> set[str]:
+        """Keep records as not told, each if the one before still has the version beside it.
+
+        0 is for none before. Answers the people whose record was kept.
+        """
+        kept: set[str] = set()
+        for keys in await asyncio.gather(
+            self._records.insert_new([_row(record) for record, was in records if was == 0]),
+            *(self._replace(record, was) for record, was in records if was),
+        ):
+            kept |= keys
+        return {record.person_id for record, _ in records if _key(record) in kept}
+
+    async def _replace(self, record: Attendance, was: int) -> set[str]:
+        key = _key(record)
+        done = await self._records.replace_one({"_id": key, "v": was}, _row(record))
+        return {key} if done.matched else set()
 
     async def add_many(self, records: Sequence[Attendance]) -> None:
         """Keep new records in one call, announced and booked already, for invented data."""
@@ -128,15 +144,24 @@ class QuorumStore:
         By the list as it is now: the capacity in the record is the one they were marked in.
         """
         states = sorted(state.value for state in IN_THE_HALL)
-        there = [
+        there = {
             row["_id"]
             async for row in self._records.stream(
                 {"m": meeting_id, "state": {"$in": states}}, projection={"_id": 1}
             )
-        ]
-        if not there:
-            return 0
-        return await self._participants.count({"_id": {"$in": there}, "capacity": "member"})
+        }
+        others = self._participants.stream(
+            {"m": meeting_id, "capacity": {"$in": _NO_MEMBERS}}, projection={"_id": 1}
+        )
+        there -= {row["_id"] async for row in others}
+        listed = sorted(there)
+        # By keys alone, and few at a time: a count of documents would hold up everybody else.
+        return sum(
+            [
+                await self._participants.count({"_id": {"$in": listed[start : start + _SOME]}})
+                for start in range(0, len(listed), _SOME)
+            ]
+        )
 
     async def settle(self, meeting_id: str, quorum: Quorum, flip: Figures | None) -> bool:
         """Keep a count, and the flip if it is one, if its ticket is still the last one."""

@@ -26,8 +26,9 @@ from pymongo import (
 )
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import BulkWriteError
 
-from storage.errors import Duplicate, translated
+from storage.errors import Duplicate, duplicates, translated
 from storage.gate import Gate
 
 __all__ = ["Collection", "Database", "Document", "Duplicate", "Filter", "Sort", "Updated"]
@@ -229,6 +230,19 @@ class Collection:
         _need_ids(documents)
         async with self._gate.turn():
             await self._raw.insert_many(documents, ordered=ordered)
+
+    async def insert_new(self, documents: Sequence[Document]) -> set[Any]:
+        """Insert documents but for those whose key is there; answer the ids of the inserted."""
+        if not documents:
+            return set()
+        _need_ids(documents)
+        there: set[int] = set()
+        async with self._gate.turn():
+            try:
+                await self._raw.insert_many(documents, ordered=False)
+            except BulkWriteError as error:
+                there = duplicates(error)
+        return {document["_id"] for at, document in enumerate(documents) if at not in there}
 
     async def update_one(
         self,

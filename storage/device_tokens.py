@@ -8,12 +8,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from domain.device_tokens import DeviceToken
 from storage.client import Database
+from storage.gathering import Gathering
 
 
 class DeviceTokenStore:
@@ -21,6 +22,7 @@ class DeviceTokenStore:
 
     def __init__(self, db: Database) -> None:
         self._tokens = db["device_token"]
+        self._gathered = Gathering(self._many)
 
     async def add(self, token: DeviceToken) -> None:
         """Keep a new token."""
@@ -29,8 +31,7 @@ class DeviceTokenStore:
 
     async def get(self, token_id: str) -> DeviceToken | None:
         """Answer a token by its fingerprint, or ``None``."""
-        row = await self._tokens.find_one({"_id": token_id})
-        return _token(row) if row else None
+        return await self._gathered.get(token_id)
 
     async def of(self, meeting_id: str) -> Sequence[DeviceToken]:
         """Answer the tokens of a meeting, oldest first, those taken back included."""
@@ -46,6 +47,10 @@ class DeviceTokenStore:
             {"$set": {"revoked_at": at, "revoked_by": by}},
         )
         return _token(row) if row else None
+
+    async def _many(self, token_ids: Sequence[str]) -> Mapping[str, DeviceToken]:
+        rows = await self._tokens.find({"_id": {"$in": list(token_ids)}})
+        return {row["_id"]: _token(row) for row in rows}
 
 
 def _token(row: dict[str, Any]) -> DeviceToken:

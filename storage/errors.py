@@ -77,6 +77,19 @@ def refusal(error: PyMongoError) -> Exception | None:
     return None
 
 
+def duplicates(error: BulkWriteError) -> set[int]:
+    """Answer the places of what was refused in a bulk because its key is there.
+
+    Raises:
+        BulkWriteError: The same one, if anything was refused for another reason.
+    """
+    details = error.details or {}
+    refused = details.get("writeErrors", ())
+    if details.get("writeConcernErrors") or any(it["code"] not in _DUPLICATE for it in refused):
+        raise error
+    return {it["index"] for it in refused}
+
+
 def _coded_refusal(code: int, details: Mapping[str, Any]) -> Exception | None:
     if code in _DUPLICATE:
         return Duplicate(key=details.get("keyValue"))

@@ -194,6 +194,7 @@ INDEXES: tuple[Index, ...] = (
         "outbox", "line", (("line", 1), ("created_at", 1), ("_id", 1)), partial={"state": "waiting"}
     ),
     Index("outbox", "state_due", (("state", 1), ("due", 1), ("_id", 1))),
+    Index("participant", "capacity", (("m", 1), ("capacity", 1))),
     Index("participant", "meeting", (("m", 1), ("p", 1))),
     Index("participant", "person", (("p", 1), ("_id", -1))),
     Index("pass", "meeting", (("m", 1), ("serial", 1))),

@@ -11,7 +11,7 @@ and counts the try; if the claimant dies, the message is simply due again. Whoev
 finds that the count has moved on and changes nothing. ``at`` is when it was first due.
 
 The messages of one ``line`` (a channel) go out one after the other, in the order in which they were
-written, whoever sends them.
+written, whoever sends them; ``created_at`` is that order, and no two of a process have the same.
 """
 
 from __future__ import annotations
@@ -20,15 +20,17 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cachetools import LRUCache
 from pymongo import UpdateOne
 
-from domain.clock import Clock
+from domain.clock import Clock, new_ulid
 from storage.client import Database, Document, Duplicate
 
 _AT_ONCE = 1000
+_TICK = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +38,7 @@ class Message:
     """Something that is to go out; ``key`` is also its idempotency key.
 
     ``line`` names what it must not overtake or be overtaken in; empty for messages that stand
-    alone.
+    alone. ``written`` is when it was written down.
     """
 
     key: str
@@ -45,7 +47,13 @@ class Message:
     body: Mapping[str, Any] = field(default_factory=dict)
     due: datetime | None = None
     at: datetime | None = None
+    written: datetime | None = None
     tries: int = 0
+
+    @property
+    def place(self) -> tuple[datetime, str]:
+        """Where it stands in its line."""
+        return self.written or datetime.max.replace(tzinfo=UTC), self.key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +76,7 @@ class Outbox:
         self._outbox = db["outbox"]
         self.clock = clock
         self.written = asyncio.Event()
+        self._last: LRUCache[str, datetime] = LRUCache(10_000)
 
     async def put(self, messages: Iterable[Message]) -> None:
         """Write messages down; those that are there already stay as they are."""
@@ -84,7 +93,7 @@ class Outbox:
                         "due": message.due or now,
                         "state": "waiting",
                         "tries": 0,
-                        "created_at": now,
+                        "created_at": self._place(message.line, now),
                     }
                 },
                 upsert=True,
@@ -97,51 +106,95 @@ class Outbox:
                 await self._outbox.bulk(writes[start : start + _AT_ONCE])
         self.written.set()
 
-    async def claim(
-        self,
-        owner: str,
-        seconds: float,
-        *,
-        key: str = "",
-        not_kinds: Collection[str] = (),
-        not_lines: Collection[str] = (),
-    ) -> Message | None:
+    def _place(self, line: str, now: datetime) -> datetime:
+        """Answer an instant after that of every message this process has written in a line."""
+        if not line:
+            return now
+        last = self._last.get(line)
+        self._last[line] = now if last is None else max(now, last + _TICK)
+        return self._last[line]
+
+    async def claim(self, owner: str, seconds: float, *, key: str = "") -> Message | None:
         """Answer the message that has been due for longest, ours for ``seconds``; or ``None``.
 
-        Args:
-            owner: Who claims.
-            seconds: How long it is ours.
-            key: Only this one.
-            not_kinds: None of these kinds.
-            not_lines: None of these lines.
+        With ``key`` only that one, if it is due.
         """
         now = self.clock()
         wanted: dict[str, Any] = {"state": "waiting", "due": {"$lte": now}}
         if key:
             wanted["_id"] = key
+        kept = await self._outbox.find_one_and_update(
+            wanted, _claimed(now, seconds, owner), sort=[("due", 1), ("_id", 1)]
+        )
+        return None if kept is None else _message(kept)
+
+    async def claim_some(
+        self,
+        owner: str,
+        seconds: float,
+        *,
+        most: int,
+        not_kinds: Collection[str] = (),
+        not_lines: Collection[str] = (),
+    ) -> list[Message]:
+        """Answer messages of one kind that have been due for longest, ours for ``seconds``.
+
+        Args:
+            owner: Who claims.
+            seconds: How long they are ours.
+            most: How many.
+            not_kinds: None of these kinds.
+            not_lines: None of these lines.
+        """
+        now = self.clock()
+        wanted: dict[str, Any] = {"state": "waiting", "due": {"$lte": now}}
         if not_kinds:
             wanted["kind"] = {"$nin": list(not_kinds)}
         if not_lines:
             wanted["line"] = {"$nin": list(not_lines)}
-        kept = await self._outbox.find_one_and_update(
-            wanted,
+        rows = await self._outbox.find(wanted, sort=[("due", 1), ("_id", 1)], limit=most)
+        rows = [row for row in rows if row["kind"] == rows[0]["kind"]]
+        if not rows:
+            return []
+        keys = {"_id": {"$in": [row["_id"] for row in rows]}}
+        # Whose it is must be told apart from what the same claimant took before.
+        mine = f"{owner}/{new_ulid()}"
+        change = _claimed(now, seconds, mine)
+        done = await self._outbox.update_many({**wanted, **keys}, change)
+        if done.matched == len(rows):
+            due = now + timedelta(seconds=seconds)
+            return [_message({**row, "due": due, "tries": row["tries"] + 1}) for row in rows]
+        rows = await self._outbox.find({**keys, "state": "waiting", "owner": mine})
+        return sorted(map(_message, rows), key=lambda it: (it.at or now, it.key))
+
+    async def ahead(self, messages: Sequence[Message]) -> dict[str, tuple[datetime, str]]:
+        """Answer who stands first in the lines of messages among those that are not of them.
+
+        Answers their places; a line that is not named has nobody else before the messages.
+        """
+        lines = {message.line for message in messages if message.line}
+        if not lines:
+            return {}
+        last = max(message.place[0] for message in messages if message.line)
+        rows = await self._outbox.find(
             {
-                "$set": {"due": now + timedelta(seconds=seconds), "owner": owner},
-                "$inc": {"tries": 1},
+                "line": {"$in": sorted(lines)},
+                "state": "waiting",
+                "created_at": {"$lte": last},
+                "_id": {"$nin": [message.key for message in messages]},
             },
-            sort=[("due", 1), ("_id", 1)],
+            projection={"line": 1, "created_at": 1},
+            sort=[("created_at", 1), ("_id", 1)],
+            limit=_AT_ONCE,
         )
-        if kept is None:
-            return None
-        return Message(
-            key=kept["_id"],
-            kind=kept["kind"],
-            line=kept.get("line", ""),
-            body=kept["body"],
-            due=kept["due"],
-            at=kept.get("at"),
-            tries=kept["tries"],
-        )
+        first: dict[str, tuple[datetime, str]] = {}
+        if len(rows) == _AT_ONCE:
+            # Where the list ends may be the place of anybody.
+            end = (rows[-1]["created_at"], rows[-1]["_id"])
+            first = dict.fromkeys(lines, end)
+        for row in reversed(rows):
+            first[row["line"]] = (row["created_at"], row["_id"])
+        return first
 
     async def first(self, line: str) -> str:
         """Answer the key of the message of a line that must go next; empty if none waits."""
@@ -152,24 +205,30 @@ class Outbox:
         )
         return "" if kept is None else str(kept["_id"])
 
-    async def done(self, message: Message) -> None:
-        """Mark a claimed message as gone out; the mark itself goes after a week."""
-        await self._settle(message, {"$set": {"state": "done", "done_at": self.clock()}})
+    async def done(self, *messages: Message) -> None:
+        """Mark claimed messages as gone out; the mark itself goes after a week."""
+        gone = {"$set": {"state": "done", "done_at": self.clock()}}
+        await self._settle([(message, gone) for message in messages])
 
     async def again(self, message: Message, seconds: float, error: str) -> None:
         """Give a claimed message back, to be due in ``seconds``."""
         due = self.clock() + timedelta(seconds=seconds)
-        await self._settle(message, {"$set": {"due": due, "error": error}})
+        await self._settle([(message, {"$set": {"due": due, "error": error}})])
 
-    async def untouched(self, message: Message) -> None:
-        """Give a claimed message back as if it had never been claimed: it could not be tried."""
-        due = message.at or self.clock()
-        await self._settle(message, {"$set": {"due": due}, "$inc": {"tries": -1}})
+    async def untouched(self, *messages: Message) -> None:
+        """Give claimed messages back as if they had never been claimed: they were not tried."""
+        now = self.clock()
+        await self._settle(
+            [
+                (message, {"$set": {"due": message.at or now}, "$inc": {"tries": -1}})
+                for message in messages
+            ]
+        )
 
     async def bury(self, message: Message, error: str) -> None:
         """Put a claimed message aside that nobody could send; ``revive`` brings it back."""
         grave = {"state": "dead", "error": error, "dead_at": self.clock()}
-        await self._settle(message, {"$set": grave})
+        await self._settle([(message, {"$set": grave})])
 
     async def revive(self, key: str) -> bool:
         """Make a buried message due now; ``False`` if there is no such one."""
@@ -204,11 +263,32 @@ class Outbox:
         )
         return 0.0 if oldest is None else float((now - oldest["at"]).total_seconds())
 
-    async def _settle(self, message: Message, change: Mapping[str, Any]) -> None:
-        """Change a message that is still ours."""
-        await self._outbox.update_one(
-            {"_id": message.key, "state": "waiting", "tries": message.tries}, change
+    async def _settle(self, changes: Sequence[tuple[Message, Mapping[str, Any]]]) -> None:
+        """Change messages that are still ours."""
+        await self._outbox.bulk(
+            [
+                UpdateOne({"_id": message.key, "state": "waiting", "tries": message.tries}, change)
+                for message, change in changes
+            ]
         )
+
+
+def _claimed(now: datetime, seconds: float, owner: str) -> dict[str, Any]:
+    due = now + timedelta(seconds=seconds)
+    return {"$set": {"due": due, "owner": owner}, "$inc": {"tries": 1}}
+
+
+def _message(kept: Document) -> Message:
+    return Message(
+        key=kept["_id"],
+        kind=kept["kind"],
+        line=kept.get("line", ""),
+        body=kept["body"],
+        due=kept["due"],
+        at=kept.get("at"),
+        written=kept.get("created_at"),
+        tries=kept["tries"],
+    )
 
 
 def _buried(kept: Document) -> Buried:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -25,6 +25,9 @@ LONGEST_REST = 15.0
 ELSEWHERE = 1.0
 """Seconds for which a line that another relay is at is left to it."""
 _MOST_LINES = 500
+_AT_ONCE = 50
+_WHILE = 1.0
+"""Seconds for which messages are sent before the rest is left to whoever is free."""
 
 Publish = Callable[[Message], Awaitable[None]]
 
@@ -93,49 +96,74 @@ class OutboxRelay:
                 continue
 
     async def step(self) -> bool:
-        """Deal with one message; ``False`` if there is none to be dealt with now."""
-        now = self._outbox.clock()
+        """Deal with some messages of one kind; ``False`` if there is none to be dealt with now."""
+        now, begun = self._outbox.clock(), asyncio.get_running_loop().time()
         self._elsewhere = {line: at for line, at in self._elsewhere.items() if at > now}
-        message = await self._outbox.claim(
+        claimed = await self._outbox.claim_some(
             self._owner,
             self._claim,
+            most=_AT_ONCE,
             not_kinds=[kind for kind, rest in self._resting.items() if rest.until > now],
             not_lines=list(self._elsewhere)[:_MOST_LINES],
         )
-        if message is None:
-            return False
-        if message.line:
-            message = await self._first_of(message)
-        if message is not None:
-            await self._send(message)
-        return True
+        if claimed:
+            await self._send(await self._in_turn(claimed), begun)
+        return bool(claimed)
 
-    async def _first_of(self, message: Message) -> Message | None:
-        """Answer the message of its line that is first, ours now; ``None`` if somebody is at it."""
-        first = await self._outbox.first(message.line)
-        if first in {"", message.key}:
-            return message
-        await self._outbox.untouched(message)
-        instead = await self._outbox.claim(self._owner, self._claim, key=first)
-        if instead is None:
-            until = self._outbox.clock() + timedelta(seconds=ELSEWHERE)
-            self._elsewhere[message.line] = until
-        return instead
+    async def _in_turn(self, claimed: Sequence[Message]) -> list[Message]:
+        """Answer what may go now, ours, in order; give back what somebody else's must precede."""
+        lines = {
+            line: iter(sorted((it for it in claimed if it.line == line), key=lambda it: it.place))
+            for line in {it.line for it in claimed if it.line}
+        }
+        ordered = [next(lines[it.line]) if it.line else it for it in claimed]
+        ahead = await self._outbox.ahead(claimed)
+        may = [it for it in ordered if it.line not in ahead or it.place < ahead[it.line]]
+        going = {it.key for it in may}
+        back = [it for it in ordered if it.key not in going]
+        await self._outbox.untouched(*back)
+        for line in {it.line for it in back} - {it.line for it in may}:
+            first = await self._outbox.first(line)
+            instead = (
+                await self._outbox.claim(self._owner, self._claim, key=first) if first else None
+            )
+            if instead is None:
+                until = self._outbox.clock() + timedelta(seconds=ELSEWHERE)
+                self._elsewhere[line] = until
+            else:
+                may.append(instead)
+        return may
 
-    async def _send(self, message: Message) -> None:
+    async def _send(self, messages: Sequence[Message], begun: float) -> None:
+        """Send messages for a while; what there was no time for is given back."""
+        now = asyncio.get_running_loop().time
+        # A little less than the claim, so that two processes do not send at the same time.
+        end, enough = begun + self._claim * 0.9, begun + min(_WHILE, self._claim / 2)
+        left, sent, stuck = list(messages), [], set()
         try:
-            # A little less than the claim, so that two processes do not send at the same time.
-            async with asyncio.timeout(self._claim * 0.9):
-                await self._publish(message)
-        except UpstreamDown as down:
-            await self._outbox.untouched(message)
-            self._rest(message.kind, down)
-        except Exception as error:  # noqa: BLE001 - whatever went wrong, the message stays
-            await self._failed(message, error)
-        else:
-            self._resting.pop(message.kind, None)
-            self.counted["sent"] += 1
-            await self._outbox.done(message)
+            while left and now() < enough:
+                message = next((it for it in left if it.line not in stuck), None)
+                if message is None:
+                    break
+                try:
+                    async with asyncio.timeout_at(end):
+                        await self._publish(message)
+                except UpstreamDown as down:
+                    self._rest(message.kind, down)
+                    break
+                except Exception as error:  # noqa: BLE001 - whatever went wrong, it stays
+                    left.remove(message)
+                    # The rest of its line waits behind it.
+                    stuck |= {message.line} - {""}
+                    await self._failed(message, error)
+                else:
+                    left.remove(message)
+                    self._resting.pop(message.kind, None)
+                    self.counted["sent"] += 1
+                    sent.append(message)
+        finally:
+            await self._outbox.done(*sent)
+            await self._outbox.untouched(*left)
 
     def _rest(self, kind: str, down: UpstreamDown) -> None:
         known = self._resting.get(kind)

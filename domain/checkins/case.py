@@ -10,18 +10,20 @@ from domain.attendance import Attendance
 from domain.checkins.judging import Clocked
 from domain.checkins.reading import Shown
 from domain.checkins.scan import DUPLICATE, Attempt, Result, Scan
+from domain.people import Person
 
-_AT_ONCE = 25
+_AT_ONCE = 50
 _MOST_RAW = 512
 
 
 class Case(NamedTuple):
-    """A scan on its way: what was handed in, and what it shows."""
+    """A scan on its way: what was handed in and by whom, and what it shows."""
 
     id: str
     attempt: Attempt
     clock: Clocked
     shown: Shown
+    by: Person
 
 
 def written(
@@ -30,7 +32,6 @@ def written(
     *,
     now: datetime,
     eid: str,
-    by: str,
     reason: str = "",
     note: str = "",
     first: Attendance | None = None,
@@ -42,7 +43,7 @@ def written(
         id=case.id,
         meeting_id=shown.meeting_id,
         person_id=shown.person_id,
-        by=by,
+        by=case.by.id,
         gate=shown.gate,
         way=shown.way,
         dir=attempt.dir,

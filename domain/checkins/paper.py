@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 from domain.attendance import Marked, Passage
-from domain.checkins.scan import Result, Scan, ScanStore
+from domain.checkins.scan import Result, Scan, ScanStore, Use
 from domain.events import Event
 
 
@@ -25,7 +25,7 @@ class Foreseeing(Protocol):
 
 
 class PaperRoll:
-    """Implements ``domain.checkins.doors.Roll``."""
+    """Implements ``domain.checkins.threshold.Roll``."""
 
     def __init__(self, roll: Foreseeing) -> None:
         self._roll = roll
@@ -40,6 +40,13 @@ class PaperRoll:
         """Answer what would become of people; nobody is marked."""
         return await self._roll.foresee(meeting_id, passages, capacities or {})
 
+    def news(self, meeting_id: str, done: Sequence[Marked]) -> list[tuple[str, Event]]:
+        """Answer that there is nothing to announce."""
+        return []
+
+    async def told(self, done: Sequence[Marked]) -> None:
+        """There was nothing to tell."""
+
 
 class PaperScans:
     """Implements ``domain.checkins.scan.ScanStore``: what is kept is read, nothing is added."""
@@ -51,9 +58,10 @@ class PaperScans:
         """Answer those that are kept, by id."""
         return await self._scans.many(scan_ids)
 
-    async def add(self, scan: Scan) -> bool:
-        """Tell whether a scan would be new."""
-        return not await self._scans.many([scan.id])
+    async def add(self, scans: Sequence[Scan]) -> set[str]:
+        """Answer the ids of those that would be new."""
+        ids = {scan.id for scan in scans}
+        return ids - (await self._scans.many(ids)).keys()
 
     async def told(self, scans: Iterable[Scan]) -> None:
         """There is nothing to tell."""
@@ -76,9 +84,9 @@ class PaperScans:
             meeting_id, conflicts=conflicts, result=result, after=after, limit=limit
         )
 
-    async def claim(self, claim_id: str, *, person_id: str, scan_id: str, at: datetime) -> bool:
+    async def claim(self, uses: Sequence[Use], *, at: datetime) -> set[str]:
         """No ticket is used up."""
-        return True
+        return {it.scan_id for it in uses}
 
 
 class PaperBus:
@@ -86,6 +94,9 @@ class PaperBus:
 
     async def publish(self, channel: str, event: Event) -> None:
         """Say nothing."""
+
+    async def publish_all(self, said: Sequence[tuple[str, Event]]) -> None:
+        """Say none of it."""
 
     async def disconnect(self, person_id: str, *, code: int, reason: str) -> None:
         """Close nothing."""

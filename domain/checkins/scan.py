@@ -10,7 +10,7 @@ number they gave it (``nonce``), so the same scan that arrives ten times is one 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
@@ -235,14 +235,22 @@ def event_of(scan: Scan) -> Event:
     return CheckInFail(**fields)
 
 
+class Use(NamedTuple):
+    """A ticket that a scan is about to use up."""
+
+    claim_id: str
+    person_id: str
+    scan_id: str
+
+
 class ScanStore(Protocol):
     """Keeps scans."""
 
     async def many(self, scan_ids: Iterable[str]) -> dict[str, Scan]:
         """Answer those that are kept, by id."""
 
-    async def add(self, scan: Scan) -> bool:
-        """Keep a new scan, marked as not told; ``False`` if it is kept already."""
+    async def add(self, scans: Sequence[Scan]) -> Collection[str]:
+        """Keep new scans, marked as not told; answer the ids of those that were not kept before."""
 
     async def told(self, scans: Iterable[Scan]) -> None:
         """Take the mark away."""
@@ -261,5 +269,5 @@ class ScanStore(Protocol):
     ) -> Sequence[Scan]:
         """Answer scans of a meeting by id of their event, newest first, those below ``after``."""
 
-    async def claim(self, claim_id: str, *, person_id: str, scan_id: str, at: datetime) -> bool:
-        """Use up a claim; ``True`` for the scan that used it, however often it asks."""
+    async def claim(self, uses: Sequence[Use], *, at: datetime) -> Collection[str]:
+        """Use tickets up; answer the scans whose ticket is theirs, however often they ask."""

@@ -156,7 +156,7 @@ class FaceGate:
         if not await ports.doors.scans.many([case.id]):
             await self._take(at, secret, person_id, by)
         reason = "人脸提名，本人确认" if confirmed_by == "person" else "人脸提名，工作人员确认"
-        return await ports.doors.by_face(case, meeting=meeting, reason=reason, by=by)
+        return await ports.doors.by_face(case, meeting=meeting, reason=reason)
 
     async def _with_code(
         self,
@@ -175,7 +175,7 @@ class FaceGate:
         (shown,) = await ports.doors.reader.read(
             [(scanned, clock)], now=now, tolerance=timedelta(0), by=by
         )
-        case = Case(f"{by.id}:{at.nonce}", scanned, clock, shown)
+        case = Case(f"{by.id}:{at.nonce}", scanned, clock, shown, by)
         good = shown.flaw is None and shown.way in {Way.PERSON, Way.BADGE}
         if not good or shown.person_id is None:
             flaw = shown.flaw or Result.UNKNOWN
@@ -187,7 +187,7 @@ class FaceGate:
             verdict = await self._judge(shown.person_id, probe, limits, by)
             wrong = None if verdict.passed else Result.FACE_MISMATCH
             case = case._replace(shown=shown._replace(way=Way.FACE, flaw=wrong))
-        return await ports.doors.by_face(case, meeting=meeting, by=by)
+        return await ports.doors.by_face(case, meeting=meeting)
 
     async def _judge(self, person_id: str, probe: Look, limits: Limits, by: Person) -> Verdict:
         recogniser = self._ports.recogniser
@@ -263,7 +263,7 @@ class FaceGate:
             nonce=at.nonce, code="", meeting_id=at.meeting_id, gate=at.gate, dir=at.dir
         )
         shown = Shown(Way.FACE, at.meeting_id, person_id, at.gate, now)
-        return Case(f"{by.id}:{at.nonce}", scanned, Clocked(now, None, sure=True), shown)
+        return Case(f"{by.id}:{at.nonce}", scanned, Clocked(now, None, sure=True), shown, by)
 
 
 def _place(at: AtGate) -> str:

@@ -37,6 +37,8 @@ from domain.ports import Bus
 _PATIENCE = timedelta(seconds=3)
 PACE = 1.0
 """Seconds between two counts of a meeting in one process."""
+_REST = 5
+"""Where a count takes long, the next begins so many times as long after it began."""
 
 
 class QuorumRule(NamedTuple):
@@ -111,6 +113,7 @@ class QuorumCounter:
         self._new_id = new_id
         self._timer = timer
         self._counted: LRUCache[str, float] = LRUCache(1000)
+        self._took: LRUCache[str, float] = LRUCache(1000)
         self._due: set[str] = set()
 
     async def present(self, meeting_id: str, person_id: str) -> bool:
@@ -118,8 +121,12 @@ class QuorumCounter:
         return await self._store.is_present(meeting_id, person_id)
 
     async def open(self, meeting_id: str) -> None:
-        """Say that records of a meeting are about to change; ``touch`` must follow."""
+        """Say that records of a meeting are about to change; ``touch`` or ``soon`` must follow."""
         await self._store.open(meeting_id)
+
+    def soon(self, meeting_id: str) -> None:
+        """Count within a second; who changed the records does not wait for it."""
+        self._due.add(meeting_id)
 
     async def touch(self, meeting_id: str) -> None:
         """Count now, or within a second if this process has just counted."""
@@ -130,9 +137,16 @@ class QuorumCounter:
         await self.count(meeting_id)
 
     async def flush(self) -> None:
-        """Count what is due in this process; run every second."""
+        """Count what is due in this process."""
         for meeting_id in tuple(self._due):
             await self.count(meeting_id)
+
+    async def beat(self) -> None:
+        """Count what is due in this process, sparing a database that is busy; a job of a second."""
+        for meeting_id in tuple(self._due):
+            rest = _REST * self._took.get(meeting_id, 0.0)
+            if self._timer() - self._counted.get(meeting_id, -rest) >= rest:
+                await self.count(meeting_id)
 
     async def sweep(self) -> int:
         """Count and announce where a process has died before it could; answer how often."""
@@ -147,7 +161,13 @@ class QuorumCounter:
     async def count(self, meeting_id: str) -> None:
         """Count, keep and announce; harmless at any time."""
         self._due.discard(meeting_id)
-        self._counted[meeting_id] = self._timer()
+        begun = self._counted[meeting_id] = self._timer()
+        try:
+            await self._count(meeting_id)
+        finally:
+            self._took[meeting_id] = self._timer() - begun
+
+    async def _count(self, meeting_id: str) -> None:
         was = await self._store.ticket(meeting_id)
         meeting = await self._meetings.get(meeting_id)
         if meeting is None:

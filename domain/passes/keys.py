@@ -8,6 +8,7 @@ from then on. Only contact codes outlive the overlap; nothing ends them but the 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -94,6 +95,7 @@ class KeyBook:
         self._clock = clock
         self._rows: Sequence[PassKey] = ()
         self._read_at: datetime | None = None
+        self._reading = asyncio.Lock()
         self._opened: dict[int, Ed25519PrivateKey] = {}
         self._made: dict[bytes, Ed25519PublicKey] = {}
 
@@ -195,10 +197,17 @@ class KeyBook:
         raise BadState("密钥正在更换，请稍后再试")
 
     async def _keys(self, *, anew: bool = False) -> Sequence[PassKey]:
-        now = self._clock()
-        if anew or self._read_at is None or abs(now - self._read_at) >= _REMEMBERED:
-            self._rows, self._read_at = await self._store.all(), now
-        return self._rows
+        if not anew and self._fresh():
+            return self._rows
+        # A crowd that comes when it is stale reads once.
+        async with self._reading:
+            now = self._clock()
+            if anew or not self._fresh():
+                self._rows, self._read_at = await self._store.all(), now
+            return self._rows
+
+    def _fresh(self) -> bool:
+        return self._read_at is not None and abs(self._clock() - self._read_at) < _REMEMBERED
 
     def _public(self, raw: bytes) -> Ed25519PublicKey:
         if raw not in self._made:

@@ -16,11 +16,14 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
 from domain.clock import SHANGHAI, Clock
+from gateways.iflytek_face import IflytekAccount
 from gateways.sms import SmsAccount
+from gateways.standin import iflytek as iflytek_standin
 from gateways.standin import sms as sms_standin
 from gateways.standin import wechat as wechat_standin
 from gateways.standin import wechat_messages
 from gateways.standin import wecom as wecom_standin
+from gateways.standin.iflytek import IflytekStandIn
 from gateways.standin.sms import SmsStandIn
 from gateways.standin.wechat import WeChatStandIn
 from gateways.standin.wechat_messages import MessagesStandIn
@@ -29,6 +32,8 @@ from gateways.standin.wecom import WeComStandIn
 LOGIN_CODE = "login_code"
 WECOM = ("ww-standin", "secret-of-the-application")
 """Corporation and secret at the stand-in of 企业微信."""
+IFLYTEK = IflytekAccount("5f00d001", "key-of-the-stand-in", "secret-of-the-stand-in")
+"""The application at the stand-in of iFLYTEK."""
 
 
 class _Phones(RequestHandler):
@@ -70,6 +75,7 @@ class Neighbourhood:
     messages: MessagesStandIn
     wecom: WeComStandIn
     sms: SmsStandIn
+    iflytek: IflytekStandIn
     url: str
     _server: HTTPServer
 
@@ -89,12 +95,14 @@ class Neighbourhood:
         messages = MessagesStandIn(wechat_state)
         wecom_state = WeComStandIn(clock, *WECOM)
         sms_state = SmsStandIn(clock, sms)
+        iflytek_state = IflytekStandIn(clock, IFLYTEK)
         application = Application(
             [
                 *wechat_standin.routes(wechat_state),
                 *wechat_messages.routes(messages),
                 *wecom_standin.routes(wecom_state),
                 *sms_standin.routes(sms_state),
+                *iflytek_standin.routes(iflytek_state),
                 (r"/phones", _Phones, {"sms": sms_state, "messages": messages}),
             ],
             # A stand-in's requests are not the hub's: they stay out of its access log.
@@ -104,7 +112,7 @@ class Neighbourhood:
         sockets = bind_sockets(port, "127.0.0.1")
         server.add_sockets(sockets)
         url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
-        return cls(wechat_state, messages, wecom_state, sms_state, url, server)
+        return cls(wechat_state, messages, wecom_state, sms_state, iflytek_state, url, server)
 
     async def close(self) -> None:
         """Stop listening and close what is open."""

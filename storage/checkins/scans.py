@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from domain.checkins.scan import Result, Scan
-from storage.client import Database, Duplicate
+from domain.checkins.scan import Result, Scan, Use
+from storage.client import Database
 
 _SOME = 500
 _MOST = 1_000
@@ -39,13 +39,9 @@ class ScanStore:
             found |= {row["_id"]: _scan(row) for row in rows}
         return found
 
-    async def add(self, scan: Scan) -> bool:
-        """Keep a new scan, marked as not told; ``False`` if it is kept already."""
-        try:
-            await self._scans.insert_one(_row(scan))
-        except Duplicate:
-            return False
-        return True
+    async def add(self, scans: Sequence[Scan]) -> set[str]:
+        """Keep new scans, marked as not told; answer the ids of those that were not kept before."""
+        return await self._scans.insert_new([_row(scan) for scan in scans])
 
     async def told(self, scans: Iterable[Scan]) -> None:
         """Take the mark away."""
@@ -78,16 +74,20 @@ class ScanStore:
         rows = await self._scans.find(query, sort=[("eid", -1)], limit=limit)
         return [_scan(row) for row in rows]
 
-    async def claim(self, claim_id: str, *, person_id: str, scan_id: str, at: datetime) -> bool:
-        """Use up a claim; ``True`` for the scan that used it, however often it asks."""
-        try:
-            await self._claims.insert_one(
-                {"_id": claim_id, "p": person_id, "scan": scan_id, "at": at}
-            )
-        except Duplicate:
-            row = await self._claims.find_one({"_id": claim_id}, projection={"scan": 1})
-            return row is not None and row["scan"] == scan_id
-        return True
+    async def claim(self, uses: Sequence[Use], *, at: datetime) -> set[str]:
+        """Use tickets up; answer the scans whose ticket is theirs, however often they ask."""
+        first = {it.claim_id: it for it in reversed(uses)}
+        rows = [
+            {"_id": it.claim_id, "p": it.person_id, "scan": it.scan_id, "at": at}
+            for it in first.values()
+        ]
+        new = await self._claims.insert_new(rows)
+        mine = {it.scan_id for it in first.values() if it.claim_id in new}
+        used = sorted(first.keys() - new)
+        if used:
+            kept = await self._claims.find({"_id": {"$in": used}}, projection={"scan": 1})
+            mine |= {row["scan"] for row in kept} & {it.scan_id for it in uses}
+        return mine
 
 
 def _row(scan: Scan) -> dict[str, Any]:

@@ -106,6 +106,19 @@ async def test_an_unordered_bulk_does_the_rest_and_then_names_the_duplicate(db):
     assert await db["thing"].count({}) == 3
 
 
+async def test_of_many_documents_those_that_are_new_are_inserted_and_named(db):
+    things = db["thing"]
+    await things.insert_one({"_id": "b", "n": 0})
+
+    assert await things.insert_new([{"_id": key, "n": 1} for key in "abca"]) == {"a", "c"}
+    assert await things.insert_new([{"_id": "b"}]) == set()
+    assert await things.insert_new([]) == set()
+    assert (await things.find_one({"_id": "b"}))["n"] == 0
+    assert await things.count({}) == 3
+    with pytest.raises(ValueError, match="its own _id"):
+        await things.insert_new([{"n": 1}])
+
+
 async def test_a_document_without_its_own_id_is_refused(db):
     with pytest.raises(ValueError, match="its own _id"):
         await db["thing"].insert_one({"n": 1})

@@ -220,6 +220,81 @@ async def test_four_relays_keep_the_order_of_each_channel_among_them(outbox, clo
         assert keys == [f"{number:03}" for number in range(int(line[-1]), 100, 5)]
 
 
+async def test_what_is_written_at_the_same_moment_goes_out_in_the_order_of_writing(outbox):
+    keys = ["z", "a", "m", "b", "y", "c"]
+    await outbox.put([Message(key=key, kind="event", line="news") for key in keys[:4]])
+    await outbox.put([Message(key=key, kind="event", line="news") for key in keys[4:]])
+    post = Post()
+    relay = OutboxRelay(outbox, post, owner="r")
+
+    while await relay.step():
+        pass
+    assert post.keys == keys
+
+
+async def test_a_relay_takes_fifty_of_a_kind_and_no_message_of_a_line_before_its_turn(
+    outbox, clock
+):
+    for number in range(60):
+        line = f"room:{number % 3}"
+        await outbox.put([Message(key=f"{number:02}", kind="event", line=line)])
+        clock.advance(seconds=0.001)
+    await outbox.put([Message(key="sms", kind="sms")])
+    # Somebody else is at the first of one room.
+    assert (await outbox.claim("other", 30, key="01")).line == "room:1"
+    post = Post()
+    relay = OutboxRelay(outbox, post, owner="r")
+
+    assert await relay.step()
+    assert post.keys == [f"{number:02}" for number in range(51) if number % 3 != 1]
+    while await relay.step():
+        pass
+    assert "sms" in post.keys
+    assert not [key for key in post.keys if key.isdigit() and int(key) % 3 == 1]
+    clock.advance(seconds=31)
+    while await relay.step():
+        pass
+    assert post.keys[-20:] == [f"{number:02}" for number in range(1, 60, 3)]
+    assert len(post.keys) == len(set(post.keys)) == 61
+
+
+async def test_what_a_slow_relay_has_no_time_for_is_left_to_others_untried(outbox, clock):
+    await outbox.put(messages(*(f"{number:02}" for number in range(10))))
+    slow = Post()
+
+    async def publish(message):
+        await slow(message)
+        # Longer than a relay keeps to itself what others could send.
+        await asyncio.sleep(0.03)
+
+    relay = OutboxRelay(outbox, publish, owner="slow", claim=0.1)
+    assert await relay.step()
+    assert 1 <= len(slow.keys) <= 3
+    quick = Post()
+    assert await OutboxRelay(outbox, quick, owner="quick").step()
+    assert slow.keys + quick.keys == [f"{number:02}" for number in range(10)]
+
+
+async def test_a_relay_that_is_ended_in_the_midst_leaves_the_rest_to_others_at_once(outbox):
+    await outbox.put(messages(*"abcd"))
+    post, held = Post(), asyncio.Event()
+
+    async def publish(message):
+        if message.key == "c":
+            held.set()
+            await asyncio.Event().wait()
+        await post(message)
+
+    step = asyncio.ensure_future(OutboxRelay(outbox, publish, owner="one").step())
+    await held.wait()
+    step.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await step
+    other = Post()
+    assert await OutboxRelay(outbox, other, owner="two").step()
+    assert (post.keys, other.keys) == (["a", "b"], ["c", "d"])
+
+
 async def test_a_message_that_never_goes_is_buried_and_can_be_revived(outbox, clock):
     await outbox.put(messages("a"))
     post = Post(trouble=3)

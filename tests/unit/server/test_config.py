@@ -51,6 +51,11 @@ def test_a_complete_production_starts(monkeypatch) -> None:
         ({"HUB_DEMO": "1"}, "HUB_DEMO is set"),
         ({"HUB_PUBLIC_URL": "http://hub.example"}, "not an https address"),
         ({"HUB_WECHAT__BASE_URL": "http://127.0.0.1:9"}, "HUB_WECHAT__BASE_URL"),
+        (
+            {"HUB_IFLYTEK__BASE_URL": "http://127.0.0.1:9", "HUB_IFLYTEK__APP_ID": "a"},
+            "HUB_IFLYTEK__BASE_URL is not an https address",
+        ),
+        ({"HUB_IFLYTEK__BASE_URL": "https://api.xf-yun.com"}, "needs HUB_IFLYTEK__APP_ID"),
         ({"HUB_REALTIME__INSECURE": "1"}, "conformance only"),
     ],
 )
