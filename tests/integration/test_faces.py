@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from domain.errors import UpstreamDown
 from domain.identity.account import Account
 from domain.people import AccountState
 from domain.permissions import Role
@@ -418,6 +419,86 @@ async def test_a_suspended_session_that_ended_opens_nothing(house, phone):
     house.clock.advance(seconds=2)
     done = await verify(house, drawn, "wen")
     assert (done.status, done.code) == (401, "unauthenticated")
+
+
+# -- a vendor --------------------------------------------------------------------------------------
+
+
+class Vendor:
+    """A vendor who finds painted faces alike where they are of the same name."""
+
+    vendor = "科大讯飞"
+
+    def __init__(self):
+        self.asked = 0
+        self.down = False
+
+    async def compare(self, reference, probe):
+        self.asked += 1
+        if self.down:
+            raise UpstreamDown("对方无应答", upstream="iflytek")
+        return 0.91 if reference == probe else 0.12
+
+
+@pytest.fixture
+async def vendor(monkeypatch):
+    vendor = Vendor()
+    paint(monkeypatch, comparer=vendor)
+    return vendor
+
+
+@pytest.fixture
+async def asked(vendor, hub):
+    """The hub with a vendor, and 闻予澄 enrolled, who has agreed to the vendor as well."""
+    await settle(hub.db, hub.hub.ground.vault)
+    await switch_on(hub, await hub.sign_in(yin), await hub.sign_in(yan))
+    hub.clock.advance(seconds=2)
+    caller = await real(hub, WEN)
+    await agree(caller, "face_vendor")
+    await enrol(caller, "wen")
+    hub.caller = caller
+    return hub
+
+
+async def test_a_vendor_compares_for_whoever_has_agreed_to_that_too(asked, vendor):
+    shown = (await asked.caller.call("GET", FACE)).json
+    assert (shown["vendor"]["purpose"], shown["vendor"]["given"]) == ("face_vendor", True)
+    assert "科大讯飞" in shown["vendor"]["text"]
+    row = await asked.db["face"].find_one({"_id": WEN})
+    assert row["reference"]
+    assert b"chip of wen" not in row["reference"]
+    assert (await verify(asked, await challenge(asked.caller), "wen")).status == 200
+    stranger = await verify(asked, await challenge(asked.caller), "stranger")
+    assert stranger.code == "face_mismatch"
+    kept = await asked.db["face_attempt"].find({}, sort=[("_id", 1)])
+    assert ([it["vendor_score"] for it in kept], vendor.asked) == ([0.91, 0.12], 2)
+
+
+async def test_without_the_second_consent_nothing_goes_to_a_vendor(asked, vendor):
+    other = await real(asked, CEN)
+    await enrol(other, "cen")
+    assert (await asked.db["face"].find_one({"_id": CEN}))["reference"] == b""
+    assert (await verify(asked, await challenge(other), "cen")).status == 200
+    assert vendor.asked == 0
+
+
+async def test_withdrawing_the_second_consent_forgets_the_picture_and_nothing_else(asked, vendor):
+    gone = await asked.caller.call("DELETE", "/api/v1/me/consents/face_vendor")
+    assert gone.json["decision"] == "withdrawn"
+    row = await asked.db["face"].find_one({"_id": WEN})
+    assert (row["reference"], row["state"]) == (b"", "active")
+    assert (await verify(asked, await challenge(asked.caller), "wen")).status == 200
+    assert vendor.asked == 0
+
+
+async def test_a_vendor_who_is_down_costs_nobody_a_try(asked, vendor):
+    vendor.down = True
+    drawn = await challenge(asked.caller)
+    for at in range(4):
+        reply = await verify(asked, drawn, "wen", at=at)
+        assert (reply.status, reply.json["detail"]["upstream"]) == (503, "iflytek")
+    vendor.down = False
+    assert (await verify(asked, drawn, "wen", at="up")).status == 200
 
 
 # -- the end of it ---------------------------------------------------------------------------------
