@@ -46,6 +46,8 @@ export interface Asking {
   /** The same key again is the same call; for what must not happen twice. */
   readonly key?: string;
   readonly signal?: AbortSignal;
+  /** Milliseconds to wait for this answer, where it takes longer than others. */
+  readonly patience?: number;
 }
 
 export interface RestOptions {
@@ -124,13 +126,13 @@ export class Rest {
       headers,
       credentials: bearer === undefined ? 'same-origin' : 'omit',
       ...(asking.body !== undefined && { body: JSON.stringify(asking.body) }),
-    }, asking.signal);
+    }, asking);
     return reply.ok ? content(reply) : refuse(reply);
   }
 
-  private async send(url: string, init: RequestInit, signal?: AbortSignal): Promise<Response> {
+  private async send(url: string, init: RequestInit, { signal, patience }: Asking): Promise<Response> {
     const limit = new AbortController();
-    const timer = setTimeout(() => limit.abort(), this.options.patience ?? PATIENCE);
+    const timer = setTimeout(() => limit.abort(), patience ?? this.options.patience ?? PATIENCE);
     const stop = (): void => limit.abort();
     signal?.addEventListener('abort', stop);
     try {

@@ -1,39 +1,15 @@
 /** What the hub knows of one's face, and what it is asked. */
 
 import { ApiError } from '@daibiao/shared';
+import type { Answer } from '@daibiao/shared';
 
 import { api } from '../../app/house.js';
-import type { Entry } from '../identity/entry.js';
 
-export interface FaceView {
-  readonly available: boolean;
-  readonly reason: '' | 'feature_off' | 'not_configured';
-  readonly state: 'none' | 'active' | 'held';
-  readonly consent: { readonly purpose: string; readonly version: string; readonly text: string; readonly given: boolean };
-  readonly enrolled_at: string | null;
-  readonly expires_at: string | null;
-  readonly samples: number;
-  readonly samples_min: number;
-  readonly samples_max: number;
-}
-
+export type FaceView = Answer<'GET', '/api/v1/me/face'>;
 /** What somebody is asked to do before the camera, in this order. */
-export interface Challenge {
-  readonly id: string;
-  readonly steps: readonly string[];
-  readonly until: string;
-  readonly frames_min: number;
-  readonly frames_max: number;
-}
-
-export interface Verdict {
-  readonly passed: true;
-  readonly purpose: Purpose;
-  readonly until?: string | null;
-  readonly entry?: Entry | null;
-}
-
-export type Purpose = 'step_up' | 'sign_in';
+export type Challenge = Answer<'POST', '/api/v1/face/challenges'>;
+export type Verdict = Answer<'POST', '/api/v1/face/verify'>;
+export type Purpose = Challenge['purpose'];
 
 /** Other ways in, which are always open. */
 export type Door = 'sms' | 'pin' | 'password' | 'totp' | 'scan';
@@ -42,43 +18,29 @@ export const DOORS: Readonly<Record<Door, string>> = {
   sms: '短信验证码', pin: '六位 PIN 码', password: '密码', totp: '动态口令', scan: '扫码',
 };
 
-const FLAG = 'face';
-const ME = '/api/v1/me/face';
-
-/** A hub without this feature has no such address. */
-function absent(error: unknown): null {
-  if (error instanceof ApiError && (error.status === 404 || error.status === 403)) return null;
-  throw error;
-}
+/** Pictures take their time on a slow network, and the engine takes some of its own. */
+const SLOW = { patience: 60_000 };
 
 /** Whether one may come in by face; asked before anybody is known. */
 export async function offered(): Promise<boolean> {
-  const { flags } = await api.get('/api/v1/flags').catch(() => ({ flags: {} as Record<string, boolean> }));
-  return flags[FLAG] === true;
+  const { flags } = await api.get('/api/v1/flags');
+  return flags.face === true;
 }
 
-export function mine(): Promise<FaceView | null> {
-  return api.ask('GET', ME).then((view) => view as FaceView, absent);
-}
+export const mine = (): Promise<FaceView> => api.get('/api/v1/me/face');
 
-export async function enrol(pictures: readonly string[]): Promise<FaceView> {
-  return (await api.ask('PUT', ME, { body: { pictures } })) as FaceView;
-}
+export const enrol = (pictures: readonly string[]): Promise<FaceView> =>
+  api.put('/api/v1/me/face', { pictures: [...pictures] }, SLOW);
 
-export async function forget(): Promise<void> {
-  await api.ask('DELETE', ME);
-}
+export const forget = (): Promise<undefined> => api.delete('/api/v1/me/face');
 
-export async function challenge(purpose: Purpose, username: string): Promise<Challenge> {
-  const asked = purpose === 'sign_in'
-    ? api.ask('POST', '/api/v1/session/face', { body: { username } })
-    : api.ask('POST', '/api/v1/face/challenges', { body: { purpose } });
-  return (await asked) as Challenge;
-}
+export const challenge = (purpose: Purpose, username: string): Promise<Challenge> =>
+  purpose === 'sign_in'
+    ? api.post('/api/v1/session/face', { username })
+    : api.post('/api/v1/face/challenges', { purpose });
 
-export async function verify(id: string, frames: readonly string[]): Promise<Verdict> {
-  return (await api.ask('POST', '/api/v1/face/verify', { body: { challenge: id, frames } })) as Verdict;
-}
+export const verify = (id: string, frames: readonly string[]): Promise<Verdict> =>
+  api.post('/api/v1/face/verify', { challenge: id, frames: [...frames] }, SLOW);
 
 /** Which other doors a refusal names; all that a person might have, where it names none. */
 export function alternatives(error: unknown): readonly Door[] {

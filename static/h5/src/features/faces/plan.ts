@@ -9,7 +9,8 @@ export interface Beat {
 /** Time to hear a step and begin to move. */
 const SETTLE = 1200;
 const BETWEEN = 260;
-const WANTED = 12;
+/** Beyond what the hub wants at least: those that are blurred while the head moves do not count. */
+const SPARE = 6;
 /** What is left for sending, of the time the hub gives. */
 const SENDING = 8000;
 
@@ -18,7 +19,7 @@ const SENDING = 8000;
  * Everything stays within `frames_min` and `frames_max`, and, where the hub leaves little time, goes faster.
  */
 export function plan(steps: readonly string[], least: number, most: number, milliseconds: number): readonly Beat[] {
-  const wanted = Math.min(most, Math.max(least, WANTED, steps.length));
+  const wanted = Math.min(most, Math.max(least + SPARE, steps.length));
   const beats = steps.flatMap((step, place) => {
     const count = Math.floor((wanted * (place + 1)) / steps.length) - Math.floor((wanted * place) / steps.length);
     return Array.from({ length: count }, (_, number) => ({ step, wait: number === 0 ? SETTLE : BETWEEN }));
