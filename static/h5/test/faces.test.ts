@@ -43,13 +43,15 @@ describe('a refusal', () => {
   const refusal = (detail: Record<string, unknown>, field?: string): ApiError =>
     new ApiError(429, { code: 'face_locked', msg: '请改用其他方式', detail, ...(field !== undefined && { field }) });
 
-  it('leads to the doors that it names', () => {
-    expect(alternatives(refusal({ alternatives: ['sms', 'pin', 'nonsense', 'scan'] }))).toEqual(['sms', 'pin', 'scan']);
+  it('leads to those doors at hand that it names', () => {
+    const named = refusal({ alternatives: ['scan', 'sms', 'pin', 'nonsense'] });
+    expect(alternatives(named, ['password', 'sms', 'scan'])).toEqual(['sms', 'scan']);
   });
 
   it('never leads nowhere', () => {
-    expect(alternatives(refusal({}))).toEqual(['sms', 'password']);
-    expect(alternatives(new TypeError())).toEqual(['sms', 'password']);
+    expect(alternatives(refusal({}), ['password', 'scan'])).toEqual(['password', 'scan']);
+    expect(alternatives(refusal({ alternatives: ['pin'] }), ['password'])).toEqual(['password']);
+    expect(alternatives(new TypeError(), ['sms'])).toEqual(['sms']);
   });
 
   it('names the picture that is meant, as people count', () => {

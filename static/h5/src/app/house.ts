@@ -41,6 +41,11 @@ export async function whoami(): Promise<Me | null> {
   return me.value;
 }
 
+/** Answer which features are on; nobody has to be logged in. */
+export async function switches(): Promise<Readonly<Record<string, boolean>>> {
+  return (await api.get('/api/v1/flags')).flags;
+}
+
 /** Somebody came in just now: what was known of the one before is forgotten. */
 export function entered(): void {
   me.value = undefined;

@@ -137,14 +137,22 @@ describe.skipIf(!ready)('the doors', () => {
     expect([...new Set(asked)]).toEqual([hub]);
   });
 
-  it('lets a computer in that shows a code, or keeps it out', async () => {
-    const { page, context } = taken(await loggedIn(chromium, 'deputy1'));
-    const made = (await (await context.request.post(`${hub}/api/v1/qr-logins`, { headers: { Cookie: '' } })).json()) as { id: string; secret: string };
-    await open(page, `/qr-login/${made.id}`);
-    await page.getByRole('button', { name: '不是我，拒绝' }).click();
-    await says(page, '已拒绝');
-    const polled = await context.request.get(`${hub}/api/v1/qr-logins/${made.id}?secret=${made.secret}`);
-    expect(await polled.json()).toMatchObject({ state: 'refused' });
+  it('lets a browser in that shows a code, or keeps it out', async () => {
+    const [computer, mine] = [taken(await phone(chromium)), taken(await loggedIn(chromium, 'deputy1'))];
+    const show = async (): Promise<string> => {
+      const made = computer.page.waitForResponse((it) => it.url().endsWith('/qr-logins') && it.status() === 201);
+      await open(computer.page, '/login');
+      await computer.page.reload();
+      await computer.page.getByRole('button', { name: '扫码登录' }).click();
+      return ((await (await made).json()) as { id: string }).id;
+    };
+    await open(mine.page, `/qr-login/${await show()}`);
+    await mine.page.getByRole('button', { name: '不是我，拒绝' }).click();
+    await says(computer.page, '手机上拒绝了登录');
+    await open(mine.page, `/qr-login/${await show()}`);
+    await says(computer.page, '已扫描，请在手机上确认');
+    await mine.page.getByRole('button', { name: '是我，确认登录' }).click();
+    await says(computer.page, '闻予澄，您好');
   });
 
   it('shows on the phone that the gate has read its code', async () => {

@@ -106,7 +106,7 @@ describe.skipIf(!ready)('a face', () => {
     await press(page, '刷脸登录');
     await press(page, '开始刷脸');
     await says(page, '还可以再试 2 次');
-    await page.getByRole('button', { name: '密码', exact: true }).waitFor();
+    await page.getByRole('button', { name: '扫码', exact: true }).waitFor();
     await press(page, '再刷一次脸');
     await says(page, '还可以再试 1 次');
     await press(page, '再刷一次脸');

@@ -21,12 +21,6 @@ export const DOORS: Readonly<Record<Door, string>> = {
 /** Pictures take their time on a slow network, and the engine takes some of its own. */
 const SLOW = { patience: 60_000 };
 
-/** Whether one may come in by face; asked before anybody is known. */
-export async function offered(): Promise<boolean> {
-  const { flags } = await api.get('/api/v1/flags');
-  return flags.face === true;
-}
-
 export const mine = (): Promise<FaceView> => api.get('/api/v1/me/face');
 
 export const enrol = (pictures: readonly string[]): Promise<FaceView> =>
@@ -42,11 +36,11 @@ export const challenge = (purpose: Purpose, username: string): Promise<Challenge
 export const verify = (id: string, frames: readonly string[]): Promise<Verdict> =>
   api.post('/api/v1/face/verify', { challenge: id, frames: [...frames] }, SLOW);
 
-/** Which other doors a refusal names; all that a person might have, where it names none. */
-export function alternatives(error: unknown): readonly Door[] {
-  const named = error instanceof ApiError ? error.detail.alternatives : undefined;
-  const doors = Array.isArray(named) ? named.filter((it): it is Door => typeof it === 'string' && it in DOORS) : [];
-  return doors.length ? doors : ['sms', 'password'];
+/** Which of the doors at hand a refusal names; all of them where it names none. */
+export function alternatives(error: unknown, doors: readonly Door[]): readonly Door[] {
+  const named: unknown = error instanceof ApiError ? error.detail.alternatives : undefined;
+  const open = Array.isArray(named) ? doors.filter((door) => named.includes(door)) : [];
+  return open.length ? open : doors;
 }
 
 /** The picture that is meant where a refusal names one, counted from one. */
