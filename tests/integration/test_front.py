@@ -219,7 +219,7 @@ def test_the_pages_name_no_foreign_host(built):
 @pytest.mark.chromium
 async def test_deputies_come_in_by_every_door_of_their_phone(workspace, hub, hall):
     file = "test/browser/doors.test.ts"
-    assert passed(await npm(workspace, "test", "-w", "h5", "--", file, **hall)) == 11
+    assert passed(await npm(workspace, "test", "-w", "h5", "--", file, **hall)) == 13
     rows = await hub.db["attendance"].find({"m": MEETING})
     ways = {row["p"]: row["how"] for row in rows}
     hall_ways = {hub.people[f"deputy{n}"]: "hall" for n in (2, 3, 4, 5)}

@@ -21,6 +21,13 @@ describe('a code that was scanned', () => {
     expect(reading(`${ORIGIN}/h5/#${path}`, ORIGIN)).toEqual({ what: 'page', path });
   });
 
+  it('leads to the check-in of a poster, and lets the hub say what other pages are', () => {
+    const meeting = `/meetings/${'0'.repeat(26)}`;
+    expect(reading(`${ORIGIN}/h5/#${meeting}/check-in?gate=east`, ORIGIN)).toEqual({ what: 'page', path: `${meeting}/check-in` });
+    const seats = `${ORIGIN}/h5/#${meeting}/seats`;
+    expect(reading(seats, ORIGIN)).toEqual({ what: 'code', code: seats, kind: 'page' });
+  });
+
   it.each([
     `https://evil.example/h5/#/scan?code=${CODE}`,
     `${ORIGIN}.evil.example/h5/#/scan?code=${CODE}`,

@@ -14,6 +14,8 @@ declare module 'vue-router' {
   }
 }
 
+const NOWHERE = 'nowhere';
+
 export const router = createRouter({
   history: createWebHashHistory(),
   routes: [
@@ -24,8 +26,9 @@ export const router = createRouter({
     { path: '/scan', component: () => import('../features/scans/Scan.vue'), meta: { title: '扫一扫', open: true } },
     { path: '/pass', component: () => import('../features/passes/Pass.vue'), meta: { title: '我的签到码' } },
     { path: '/face', component: () => import('../features/faces/Face.vue'), meta: { title: '刷脸' } },
+    { path: '/meetings/:meeting/check-in', component: () => import('../features/home/CheckIn.vue'), meta: { title: '会议签到' } },
     { path: '/manual', component: () => import('../features/home/Manual.vue'), meta: { title: '人工签到' } },
-    { path: '/:rest(.*)*', component: () => import('../features/home/Nowhere.vue'), meta: { title: '没有此页', open: true } },
+    { path: '/:rest(.*)*', name: NOWHERE, component: () => import('../features/home/Nowhere.vue'), meta: { title: '没有此页', open: true } },
   ],
   scrollBehavior: () => ({ top: 0 }),
 });
@@ -43,6 +46,11 @@ router.beforeEach(async (to): Promise<RouteLocationRaw | true> => {
 router.afterEach((to) => {
   document.title = `${to.meta.title} · 代表服务`;
 });
+
+/** Whether this app has a page that the hub names. */
+export function has(page: string): boolean {
+  return router.resolve(page).name !== NOWHERE;
+}
 
 /** Where to log in, and come back from. */
 export function login(to: Pick<RouteLocationNormalized, 'fullPath'>): RouteLocationRaw {

@@ -11,6 +11,7 @@ const PAGES: readonly (readonly [path: string, until: string | RegExp])[] = [
   ['/scan', '粘贴二维码内容'],
   ['/pass', '自动更新'],
   ['/face', '其他签到方式'],
+  [`/meetings/${env('MEETING')}/check-in`, '用您方便的'],
   ['/manual', '请入口的工作人员登记'],
   ['/qr-login/01JH0000000000000000000000', '回到首页'],
   ['/nowhere', '没有找到这个页面'],

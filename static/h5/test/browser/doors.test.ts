@@ -157,6 +157,26 @@ describe.skipIf(!ready)('the doors', () => {
     await says(computer.page, '闻予澄，您好');
   });
 
+  it('says what any other code of ours is, after the login that it takes', async () => {
+    const mine = taken(await loggedIn(chromium, 'deputy1'));
+    const { link, code } = (await (await mine.context.request.get(`${hub}/api/v1/me/contact-code`)).json()) as { link: string; code: string };
+    expect(link).toContain(`/h5/#/scan?code=${code}`);
+    const { page } = taken(await phone(chromium));
+    await open(page, `/scan?code=${code}`);
+    await page.getByLabel('账号').fill('deputy2');
+    await page.getByLabel('密码').fill(env('HUB_PASSWORD'));
+    await page.getByRole('button', { name: '登录', exact: true }).click();
+    await says(page, '闻予澄');
+  });
+
+  it('opens every way to check in from the poster at a gate', async () => {
+    const { page } = taken(await loggedIn(chromium, 'deputy1'));
+    await open(page, `/meetings/${env('MEETING')}/check-in?gate=`);
+    await says(page, '第一次全体会议');
+    await page.getByRole('link', { name: /我的签到码/ }).click();
+    await page.getByAltText(/我的签到码/).waitFor();
+  });
+
   it('shows on the phone that the gate has read its code', async () => {
     const { page, context } = taken(await loggedIn(chromium, 'deputy6'));
     await open(page, '/pass');

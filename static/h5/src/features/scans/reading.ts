@@ -1,7 +1,7 @@
 /** What a code that was scanned is, before anybody is asked about it. */
 
 export type Shown =
-  /** A code of ours; `kind` is its letter. */
+  /** A code of ours; `kind` is its letter, or `page` where it is an address. */
   | { readonly what: 'code'; readonly code: string; readonly kind: string }
   /** A page of this app. */
   | { readonly what: 'page'; readonly path: string }
@@ -9,8 +9,10 @@ export type Shown =
   | { readonly what: 'foreign'; readonly text: string };
 
 const OURS = /^RD1\.([A-Za-z]+)\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
-/** Pages that a code may lead to; everything else of ours is reached by its code. */
-const PAGES = /^\/qr-login\/[0-9A-Z]{26}$/;
+/** Pages that a code may lead to, because they only ask or show something. */
+const PAGES = /^\/(?:qr-login\/[0-9A-Z]{26}|meetings\/[0-9A-Z]{26}\/check-in)$/;
+/** Pages of ours of which the hub has to say what they are. */
+const KNOWN = /^\/(?:meetings|notices|papers)\/[0-9A-Z]{26}(?:\/[a-z-]{1,32})?$/;
 
 /** Tell what a text is; `origin` is where this app comes from. */
 export function reading(text: string, origin: string): Shown {
@@ -23,6 +25,7 @@ export function reading(text: string, origin: string): Shown {
     const code = path === '/scan' ? new URLSearchParams(query).get('code') : null;
     if (code !== null) return reading(code, '');
     if (PAGES.test(path)) return { what: 'page', path };
+    if (KNOWN.test(path)) return { what: 'code', code: shown, kind: 'page' };
   }
   return { what: 'foreign', text: shown };
 }
