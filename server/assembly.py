@@ -25,7 +25,7 @@ from handlers.csrf import Csrf
 from handlers.limits import Limits, Rate
 from handlers.paging import Cursors
 from handlers.routing import Routes
-from server import asyncapi, jobs, pages, upkeep
+from server import asyncapi, front, jobs, pages, upkeep
 from server import health as health_routes
 from server.access import watch
 from server.administration import Books, build_administration
@@ -156,13 +156,15 @@ def make_routes(ground: Ground, health: Health, realtime: Realtime) -> Routes:
     """
     settings = ground.settings
     api = (*health_routes.routes(health, ground.metrics, settings.metrics_key), *ROUTES)
+    apps = front.Front.read(settings)
     # Made when somebody asks: it takes longer than all the rest of the start.
     made = pages.make_pages(
         settings,
+        apps=apps.built,
         openapi=functools.cache(lambda: orjson.dumps(document(api))),
         asyncapi=functools.cache(lambda: orjson.dumps(asyncapi.document())),
     )
-    declared = (*api, *pages.routes(made))
+    declared = (*api, *pages.routes(made), *front.routes(apps))
     audit(declared)
     return Routes((*declared, *realtime.routes))
 

@@ -194,6 +194,7 @@ class Settings(BaseSettings):
         grace: Seconds that requests under way get at shutdown.
         drain: Seconds over which connections are sent away at shutdown.
         demo: The data is invented; pages say so.
+        front: Where the built front end is, if not in ``static/dist`` beside the program.
         files: ``disk`` under ``data_dir``, or ``gridfs`` in the database where several hosts serve.
     """
 
@@ -216,6 +217,7 @@ class Settings(BaseSettings):
     secret: SecretStr = NO_SECRET
     metrics_key: SecretStr = NO_SECRET
     demo: bool = False
+    front: Path | None = None
     files: FileKeeping = FileKeeping.DISK
     grace: Annotated[float, Field(ge=0)] = 10.0
     drain: Annotated[float, Field(ge=0)] = 5.0

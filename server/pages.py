@@ -7,7 +7,7 @@ security policy would not allow it.
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -25,6 +25,18 @@ PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+
+_APP_CARDS = {
+    app: f'<li><a href="/{app}/"><b>{name}</b><span>{about}</span></a></li>'
+    for app, name, about in (
+        ("h5", "代表端", "手机页面：登录、签到、我的签到码、刷脸"),
+        ("gate", "会场扫码", "门口的扫码设备，没有网络也能用"),
+        ("screen", "会场大屏", "签到人数、议程、签到码"),
+        ("console", "工作台", "工作人员在电脑上使用"),
+    )
+}
+
+_NO_APPS = "<li>页面尚未构建：请运行 <code>scripts/front</code>，再重新启动。</li>"
 
 _RIBBON = '<p class="ribbon" role="note">演示数据 人物均为虚构</p>'
 
@@ -47,10 +59,15 @@ class Pages:
 
 
 def make_pages(
-    settings: Settings, *, openapi: Callable[[], bytes], asyncapi: Callable[[], bytes]
+    settings: Settings,
+    *,
+    apps: Collection[str],
+    openapi: Callable[[], bytes],
+    asyncapi: Callable[[], bytes],
 ) -> Pages:
-    """Read the assets and fill in what depends on the settings."""
+    """Read the assets and fill in what depends on the settings, and on which apps are built."""
     filled = {
+        "apps": "".join(_APP_CARDS[app] for app in apps) or _NO_APPS,
         "ribbon": _RIBBON if settings.demo else "",
         "version": escape(product_version()),
         "origin": escape(settings.origin),

@@ -157,12 +157,22 @@ def hub_settings(data_dir: Path, uri: str, name: str, **more: Any) -> Settings:
 
 
 @pytest.fixture
+def hub_more() -> Mapping[str, Any]:
+    """Further settings of the hub; a module that needs some has a fixture of this name."""
+    return {}
+
+
+@pytest.fixture
 async def hub(
-    mongo_uri: str, tmp_path: Path, clock: FakeClock, new_id: Callable[[], str]
+    mongo_uri: str,
+    tmp_path: Path,
+    clock: FakeClock,
+    new_id: Callable[[], str],
+    hub_more: Mapping[str, Any],
 ) -> AsyncIterator[RunningHub]:
     """The real application, with nobody in it."""
     async with AsyncExitStack() as stack:
-        settings = hub_settings(tmp_path, mongo_uri, f"t{secrets.token_hex(6)}")
+        settings = hub_settings(tmp_path, mongo_uri, f"t{secrets.token_hex(6)}", **hub_more)
         made = await assemble(settings, stack, clock=clock, new_id=new_id)
         stack.push_async_callback(made.db.drop)
         sessions = MintedSessions(made.services.sessions)

@@ -21,9 +21,9 @@ ASSESSMENT = {
 }
 
 
-def paint(monkeypatch, *, comparer=None) -> PaintedEngine:
+def paint(monkeypatch, *, comparer=None, engine=None) -> PaintedEngine:
     """Let hubs that are assembled from now on see painted faces."""
-    engine = PaintedEngine()
+    engine = engine or PaintedEngine()
     real = server.assembly.reach
 
     def reach(ground, stack):

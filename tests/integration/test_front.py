@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import os
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
+import orjson
 import pytest
+import segno
 from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.web import Application
 
+from domain.faces.liveness import Step
+from domain.permissions import Role
 from handlers.api import ServerApiHandler
 from realtime.api import Api
+from tests.integration.faces import paint, switch_on
+from tests.integration.front import (
+    FilmedEngine,
+    device_token,
+    film,
+    gather,
+    hall_code,
+    motion,
+    stale_code,
+)
+from tests.integration.hall import MEETING
+from tests.integration.people import person, ulid
 from tests.integration.test_identity import PASSWORD, staff
 from tests.needs import need
 
@@ -25,6 +42,9 @@ pytestmark = pytest.mark.timeout(400)
 ROOT = Path(__file__).parent.parent.parent
 API_KEY = "front-test-key"
 
+# Names of namespaces, and of pages for programmers in messages: nobody asks these for anything.
+NO_REQUEST = {"www.w3.org", "vuejs.org"}
+
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory):
@@ -32,8 +52,12 @@ def workspace(tmp_path_factory):
     need("node")
     npm = need("npm")
     home = tmp_path_factory.mktemp("front")
-    skip = shutil.ignore_patterns("node_modules", "dist")
+    skip = shutil.ignore_patterns("node_modules", "dist", "api.d.ts")
     shutil.copytree(ROOT / "static", home / "static", ignore=skip)
+    # The types of the API are made from it.
+    reference = home / "docs" / "reference"
+    reference.mkdir(parents=True)
+    shutil.copy(ROOT / "docs" / "reference" / "openapi.json", reference)
     done = subprocess.run(
         [npm, "ci", "--silent", "--ignore-scripts", "--prefer-offline"],
         cwd=home / "static",
@@ -44,6 +68,21 @@ def workspace(tmp_path_factory):
     if done.returncode:
         pytest.skip(f"npm ci failed: {done.stderr[-300:]}")
     return home / "static"
+
+
+@pytest.fixture(scope="module")
+def built(workspace):
+    """The pages, built as for a release; answers where they are."""
+    done = subprocess.run(
+        [need("npm"), "run", "build"], cwd=workspace, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return workspace / "dist"
+
+
+@pytest.fixture
+def hub_more(built):
+    return {"front": built}
 
 
 async def npm(workspace, *arguments, **environment):
@@ -100,12 +139,37 @@ async def house(hub):
     await door.close_all_connections()
 
 
-async def test_types_are_strict_and_those_of_the_events_are_in_step(workspace):
+@pytest.fixture
+async def hall(hub, tmp_path):
+    """A meeting with six deputies, and what their phones' cameras see; answers the environment."""
+    people = await gather(hub)
+    code, stale = await hall_code(hub), await stale_code(hub)
+    for name, text in (("hall", code["code"]), ("stale", stale)):
+        segno.make(text, error="m").save(str(tmp_path / f"{name}.png"), scale=4)
+    hub.people = people
+    return {
+        "CHROMIUM": need("chromium"),
+        "HUB_URL": hub.url,
+        "HUB_PASSWORD": PASSWORD,
+        "MEETING": MEETING,
+        "SCANNER_TOKEN": await device_token(hub, "scanner"),
+        # The test settings know another address than the one the hub was given.
+        "HALL_LINK": f"{hub.url}/h5/#{code['link'].partition('#')[2]}",
+        "STALE_CODE": stale,
+        "CAMERA": str(film(code["code"], tmp_path / "hall.y4m")),
+        "CAMERA_BLANK": str(film("WELCOME", tmp_path / "blank.y4m")),
+        "HALL_PICTURE": str(tmp_path / "hall.png"),
+        "STALE_PICTURE": str(tmp_path / "stale.png"),
+        "SHOTS": os.environ.get("SHOTS", ""),
+    }
+
+
+async def test_types_are_strict_and_those_of_the_api_are_the_hubs(workspace):
     await npm(workspace, "run", "check")
 
 
 async def test_a_page_knows_when_it_slept_what_it_saw_and_what_to_say(workspace):
-    names = ("acks", "clock", "errors", "events", "feed", "wake")
+    names = ("acks", "clock", "errors", "events", "feed", "rest", "wake")
     files = [f"test/{name}.test.ts" for name in names]
     assert passed(await npm(workspace, "test", "-w", "shared", "--", *files)) > 50
 
@@ -120,3 +184,73 @@ async def test_chromium_comes_back_too_and_shows_its_banner_after_five_seconds(w
     files = ("test/browser.test.ts",)
     said = await npm(workspace, "test", "-w", "shared", "--", *files, **house, **chromium)
     assert passed(said) == 4
+
+
+async def test_the_pages_know_what_they_show_and_say(workspace):
+    files = [f"test/{name}.test.ts" for name in ("app", "faces", "keeper", "outcome", "reading")]
+    assert passed(await npm(workspace, "test", "-w", "h5", "--", *files)) > 50
+
+
+def test_what_a_phone_loads_first_is_small(built):
+    manifest = orjson.loads((built / "h5" / ".vite" / "manifest.json").read_bytes())
+    first, found = ["index.html"], set()
+    while first:
+        name = first.pop()
+        if name not in found:
+            found.add(name)
+            first += manifest[name].get("imports", [])
+    sizes = [len(gzip.compress((built / "h5" / manifest[it]["file"]).read_bytes())) for it in found]
+    assert sum(sizes) <= 250 * 1024
+    everything = sum(len(gzip.compress(it.read_bytes())) for it in built.glob("h5/assets/*.js"))
+    assert everything <= 250 * 1024, "not even with every page behind it"
+
+
+def test_the_pages_name_no_foreign_host(built):
+    named = {
+        host
+        for path in built.rglob("assets/*")
+        if path.suffix in {".js", ".css"}
+        for host in re.findall(r"""["'`(](?:https?:)?//([a-z0-9.-]+)""", path.read_text("utf-8"))
+    }
+    assert named - NO_REQUEST == {"res.wx.qq.com"}
+
+
+@pytest.mark.acceptance("F12-5")
+@pytest.mark.chromium
+async def test_deputies_come_in_by_every_door_of_their_phone(workspace, hub, hall):
+    file = "test/browser/doors.test.ts"
+    assert passed(await npm(workspace, "test", "-w", "h5", "--", file, **hall)) == 13
+    rows = await hub.db["attendance"].find({"m": MEETING})
+    ways = {row["p"]: row["how"] for row in rows}
+    hall_ways = {hub.people[f"deputy{n}"]: "hall" for n in (2, 3, 4, 5)}
+    assert ways == hall_ways | {hub.people["deputy6"]: "person"}
+
+
+@pytest.mark.acceptance("F13-2")
+@pytest.mark.chromium
+async def test_every_page_is_fit_for_everybody_in_both_sizes(workspace, hall):
+    file = "test/browser/access.test.ts"
+    assert passed(await npm(workspace, "test", "-w", "h5", "--", file, **hall)) == 4
+
+
+@pytest.fixture
+def engine(monkeypatch):
+    # What is asked is drawn at random; the person on the film does the same every time.
+    steps = (Step.FRONT, Step.LEFT, Step.RIGHT)
+    monkeypatch.setattr("domain.faces.challenges.draw", lambda *_: steps)
+    return paint(monkeypatch, engine=FilmedEngine())
+
+
+@pytest.mark.acceptance("A1-2")
+@pytest.mark.chromium
+async def test_a_face_is_enrolled_recognised_refused_and_deleted_and_never_the_only_way(
+    workspace, engine, hall, hub, tmp_path
+):
+    yin, yan = (person(ulid(40 + n), f"管理员{n}", Role.ADMIN) for n in range(2))
+    await switch_on(hub, await hub.sign_in(yin), await hub.sign_in(yan))
+    hub.clock.advance(seconds=2)
+    hall |= {"CAMERA": str(motion(tmp_path / "face.y4m"))}
+    file = "test/browser/faces.test.ts"
+    assert passed(await npm(workspace, "test", "-w", "h5", "--", file, **hall)) == 6
+    assert [n for n in engine.bursts if n > 5] == [14] * 5
+    assert await hub.db["face"].find({}) == []

@@ -8,3 +8,5 @@ export type { Announced, Reader } from './feed.js';
 export type { Ending, Link } from './link.js';
 export { Realtime } from './realtime.js';
 export type { EventOn, RealtimeOptions } from './realtime.js';
+export { ApiError, Rest } from './rest.js';
+export type { Address, Answer, Asking, Body, Method, RestOptions } from './rest.js';

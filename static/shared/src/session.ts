@@ -3,6 +3,7 @@
 import { Centrifuge } from 'centrifuge';
 
 import type { Fetch } from './hearing.js';
+import { csrf } from './rest.js';
 
 export interface SessionOptions {
   /** `https://host` of the hub. */
@@ -40,8 +41,4 @@ export class Session {
       method: 'POST', headers, body: JSON.stringify(body), credentials, keepalive,
     });
   }
-}
-
-function csrf(): string {
-  return /(?:^|;\s*)daibiao_csrf=([^;]*)/.exec(globalThis.document?.cookie ?? '')?.[1] ?? '';
 }

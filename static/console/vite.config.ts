@@ -1,0 +1,3 @@
+import { app } from '../app.config.js';
+
+export default app('console');
