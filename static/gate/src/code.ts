@@ -39,7 +39,6 @@ const KINDS: Readonly<Record<string, readonly (readonly [string, 'i' | 't' | 'a'
 /** What a code claims, or why it is not to be believed. Nothing is judged but this. */
 export async function read(text: string, keys: Keys): Promise<Claims | Flaw> {
   const parts = text.split('.');
-  // eslint-disable-next-line no-control-regex -- that is what ASCII is
   if (text.length > MOST || !/^[\x00-\x7f]*$/.test(text) || parts[0] !== 'RD1') return 'unknown';
   const [, kind = '', packed = '', signed = ''] = parts;
   if (parts.length !== 4) return 'bad_signature';

@@ -2,7 +2,7 @@
 
 import { bare, personal, read } from './code.js';
 import type { Keys, Personal } from './code.js';
-import { DUPLICATE, judge, presence } from './judging.js';
+import { judge, presence } from './judging.js';
 import type { Direction, Result } from './judging.js';
 import { keysOf } from './list.js';
 import type { ListedPerson, PassList } from './list.js';
@@ -37,7 +37,7 @@ export interface Decision {
 const HALL = new Set(['present', 'late']);
 const NEW_BADGE = '名单下载之后签发的证件，本机无法核对，请引导至服务台';
 
-/** Decides by one list, and remembers who has passed since. */
+/** Decides by one list, and by what is remembered of who has passed since. */
 export class Decider {
   private readonly people: ReadonlyMap<string, ListedPerson>;
   private readonly badges: ReadonlyMap<string, { readonly person_id: string; readonly holds: boolean }>;
@@ -46,14 +46,13 @@ export class Decider {
   constructor(
     readonly list: PassList,
     private readonly origin: string,
-    private readonly passed: Map<string, Passed>,
+    private readonly passed: ReadonlyMap<string, Passed>,
   ) {
     this.people = new Map(list.people.map((it) => [it.id, it]));
     this.badges = new Map(list.badges.map((it) => [it.id, it]));
     this.keys = keysOf(list);
   }
 
-  /** Decide, and remember who passes. */
   async decide(asked: Asked): Promise<Decision> {
     const claims = await read(bare(asked.code, this.origin), this.keys);
     if (typeof claims === 'string') return refused(claims);
@@ -92,7 +91,6 @@ export class Decider {
       return { ...refused(result, person), first: this.passed.get(person.id) };
     }
     const back = this.passed.has(person.id) || person.presence === 'left';
-    this.passed.set(person.id, { dir: asked.dir, at: asked.at, gate: asked.gate });
     return {
       result: person.attention ? 'needs_attention' : 'ok',
       person,
@@ -112,8 +110,4 @@ export class Decider {
 
 function refused(result: Result, person?: ListedPerson, hint = ''): Decision {
   return { result, person, note: '', hint, late: false, first: undefined };
-}
-
-export function isDuplicate(result: Result): boolean {
-  return DUPLICATE.has(result);
 }
