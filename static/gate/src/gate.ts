@@ -16,7 +16,7 @@ import { ACCEPTED, DUPLICATE, OVER } from './judging.js';
 import type { Direction, Result } from './judging.js';
 import { openList } from './list.js';
 import type { PassList, SealedList } from './list.js';
-import type { Safe } from './safe.js';
+import type { GateSafe } from './safe.js';
 import { says } from './words.js';
 
 /** Who this device is, and where it stands. */
@@ -115,7 +115,7 @@ export class Gate {
   private timer: ReturnType<typeof setInterval> | undefined;
 
   constructor(
-    private readonly safe: Safe,
+    private readonly safe: GateSafe,
     private readonly options: {
       readonly origin: string;
       readonly fetch?: typeof globalThis.fetch;

@@ -1,15 +1,15 @@
+import { ticketIn } from '@daibiao/shared';
 import { createApp } from 'vue';
 
 import App from './App.vue';
 import { Gate } from './gate.js';
-import { BrowserSafe } from './safe.js';
+import { openSafe } from './safe.js';
 import { wakeSound } from './sound.js';
-import { ticketIn } from './ticket.js';
 import './gate.css';
 
 async function start(): Promise<void> {
   if (!globalThis.crypto?.subtle) throw new Error('本页需要 HTTPS：没有它，令牌和名单无法加密保存');
-  const gate = new Gate(await BrowserSafe.open(), { origin: location.origin });
+  const gate = new Gate(await openSafe(), { origin: location.origin });
   const given = ticketIn(location.hash);
   // A token in the address bar would be in everybody's sight, and in the history.
   if (location.hash) history.replaceState(undefined, '', location.pathname);

@@ -1,8 +1,10 @@
 /** A safe that outlives the page of a test: what a reload finds again. */
 
-import type { Change, Safe, Table } from '../src/safe.js';
+import type { Change } from '@daibiao/shared';
 
-export class MemorySafe implements Safe {
+import type { GateSafe, Table } from '../src/safe.js';
+
+export class MemorySafe implements GateSafe {
   readonly tables: Record<Table, Map<string, string>> = {
     kept: new Map(), queue: new Map(), conflicts: new Map(), passed: new Map(),
   };
@@ -16,7 +18,7 @@ export class MemorySafe implements Safe {
     return Promise.resolve([...this.tables[table].values()].map((it) => JSON.parse(it) as T));
   }
 
-  change({ put = {}, remove = {}, clear = [] }: Change): Promise<void> {
+  change({ put = {}, remove = {}, clear = [] }: Change<Table>): Promise<void> {
     for (const table of clear) this.tables[table].clear();
     for (const [table, names] of Object.entries(remove)) {
       for (const name of names) this.tables[table as Table].delete(name);

@@ -8,7 +8,7 @@ export interface Ticket {
 const MEETING = /^[0-9A-Z]{26}$/;
 const TOKEN = /^dev-[\w-]{20,200}$/;
 
-/** A ticket out of `…/gate/#m=<meeting>&t=<token>`, or nothing. */
+/** A ticket out of `…/gate/#m=<meeting>&t=<token>` (or `…/screen/#…`), or nothing. */
 export function ticketIn(text: string): Ticket | undefined {
   const at = text.indexOf('#');
   if (at < 0) return undefined;
@@ -19,4 +19,9 @@ export function ticketIn(text: string): Ticket | undefined {
 export function ticket(token: string, meetingId: string): Ticket | undefined {
   const found = { token: token.trim(), meetingId: meetingId.trim().toUpperCase() };
   return TOKEN.test(found.token) && MEETING.test(found.meetingId) ? found : undefined;
+}
+
+/** The link that carries a ticket to a device; what follows the hash never leaves the browser. */
+export function linkFor(page: 'gate' | 'screen', { token, meetingId }: Ticket, origin: string): string {
+  return `${origin}/${page}/#${new URLSearchParams({ m: meetingId, t: token }).toString()}`;
 }
