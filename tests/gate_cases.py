@@ -43,6 +43,7 @@ from domain.hall.meeting import Meeting
 from domain.passes.badges import Badge, BadgeState
 from domain.passes.code import Contact, Form, Hall, Personal, Ticket, sign
 from domain.passes.code import verify as verify_code
+from domain.passes.links import Links
 from domain.passes.keys import PublicKey
 from domain.people import Grant, Person
 from domain.permissions import Role
@@ -341,7 +342,7 @@ async def _sequence(world: _World, records: _Records, device: Person) -> list[di
         records, world, world, world,
         bus=world, audit=world, clock=lambda: NOW, new_id=lambda: ulid(next(world.numbers)),
     )  # fmt: skip
-    reader = Reader(world, world, world, origin=ORIGIN)
+    reader = Reader(world, world, world, links=Links(ORIGIN))
     ports = DoorPorts(
         scans=world, facts=world, meetings=world, roll=roll, rules=world, reader=reader
     )

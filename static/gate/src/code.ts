@@ -25,7 +25,7 @@ export interface Personal {
 const MOST = 512;
 
 /** The fields of each kind: `i` an id, `t` an instant, `a` a text. */
-const KINDS: Readonly<Record<string, readonly (readonly [string, 'i' | 't' | 'a'])[]>> = {
+const KINDS: ReadonlyMap<string, readonly (readonly [string, 'i' | 't' | 'a'])[]> = new Map(Object.entries({
   H: [['meeting_id', 'i'], ['at', 't'], ['gate', 'a']],
   P: [['subject', 'i'], ['meeting_id', 'i'], ['since', 't'], ['until', 't'], ['form', 'a']],
   D: [['file_id', 'i']],
@@ -34,7 +34,7 @@ const KINDS: Readonly<Record<string, readonly (readonly [string, 'i' | 't' | 'a'
   B: [['person_id', 'i'], ['until', 't']],
   C: [['what', 'a'], ['id', 'i']],
   T: [['id', 'i'], ['meeting_id', 'i'], ['at', 't'], ['until', 't'], ['gate', 'a']],
-};
+}));
 
 /** What a code claims, or why it is not to be believed. Nothing is judged but this. */
 export async function read(text: string, keys: Keys): Promise<Claims | Flaw> {
@@ -48,7 +48,7 @@ export async function read(text: string, keys: Keys): Promise<Claims | Flaw> {
   const key = keys.get(new DataView(payload.buffer).getUint16(0));
   const said = utf8(text.slice(0, text.lastIndexOf('.')));
   if (!key || !(await verify(signature, said, key))) return 'bad_signature';
-  const layout = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
+  const layout = KINDS.get(kind);
   // A kind that a later version has made.
   if (!layout) return 'unknown';
   const fields = unpack(layout, payload.subarray(2));

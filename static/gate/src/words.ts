@@ -28,7 +28,7 @@ export const SAYS: Readonly<Record<Result, string>> = {
 };
 
 export function says(result: string): string {
-  return Object.hasOwn(SAYS, result) ? SAYS[result as Result] : result;
+  return new Map<string, string>(Object.entries(SAYS)).get(result) ?? result;
 }
 
 export function tone(result: Result): Tone {

@@ -20,8 +20,3 @@ export function ticket(token: string, meetingId: string): Ticket | undefined {
   const found = { token: token.trim(), meetingId: meetingId.trim().toUpperCase() };
   return TOKEN.test(found.token) && MEETING.test(found.meetingId) ? found : undefined;
 }
-
-/** The link that carries a ticket to a device; what follows the hash never leaves the browser. */
-export function linkFor(page: 'gate' | 'screen', { token, meetingId }: Ticket, origin: string): string {
-  return `${origin}/${page}/#${new URLSearchParams({ m: meetingId, t: token }).toString()}`;
-}
