@@ -108,7 +108,8 @@ export class Gate {
   private rest = new Rest();
   private decider: Decider | undefined;
   private readonly passed = new Map<string, Mark>();
-  private last = { code: '', at: 0 };
+  /** When each code was last in sight. */
+  private readonly sight = new Map<string, number>();
   private turn: Promise<unknown> = Promise.resolve();
   private busy = false;
   private waitUntil = 0;
@@ -178,9 +179,10 @@ export class Gate {
   scan(text: string): Promise<Verdict | undefined> {
     const code = text.slice(0, MOST_CODE);
     const now = this.now();
-    const same = code === this.last.code && now - this.last.at < SAME;
-    // A badge that is held up stays one scan, however long.
-    this.last = { code, at: now };
+    // A badge that is held up stays one scan, however long, and whatever is read beside it.
+    for (const [seen, at] of this.sight) if (now - at >= SAME) this.sight.delete(seen);
+    const same = this.sight.has(code);
+    this.sight.set(code, now);
     const device = this.state.device;
     if (same || !device || this.state.ended === 'revoked' || !code.trim()) return Promise.resolve(undefined);
     const asked = { nonce: nonce(), code, meeting_id: device.meetingId, gate: device.gate, dir: device.dir, at: now };
