@@ -9,95 +9,47 @@ of the rules: ``python -m tests.gate_cases``.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import random
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from ulid import ULID
-
 from domain.attendance import AttendanceService
 from domain.checkins.doors import DoorPorts, DoorService
-from domain.checkins.judging import (
-    LATE,
-    OPENS,
-    TOLERANCE,
-    DoorPlan,
-    Gate,
-    Passing,
-    Standing,
-    Times,
-    judge,
-    outcome,
-    presence,
-)
+from domain.checkins.judging import Passing, Standing, judge, outcome, presence
 from domain.checkins.pass_list import ListPorts, PassListService
 from domain.checkins.reading import Reader
 from domain.checkins.scan import Attempt, Direction
-from domain.hall.meeting import Meeting
-from domain.passes.badges import Badge, BadgeState
 from domain.passes.code import Contact, Form, Hall, Personal, Ticket, sign
 from domain.passes.code import verify as verify_code
 from domain.passes.links import Links
-from domain.passes.keys import PublicKey
 from domain.people import Grant, Person
 from domain.permissions import Role
 from handlers.pass_list import PassListView
+from tests.gate_world import (
+    DEVICE,
+    KEYS,
+    MEETING,
+    MEETINGS,
+    NOW,
+    ORIGIN,
+    OTHER,
+    PLANS,
+    PUBLIC,
+    SECRET,
+    TIMES,
+    Badges,
+    Records,
+    World,
+    minutes,
+    ulid,
+    who,
+)
 
 FILE = Path(__file__).parent.parent / "static" / "gate" / "test" / "cases.json"
-
-BEGIN = datetime(2026, 3, 1, 1, 0, tzinfo=UTC)
-NOW = BEGIN + timedelta(hours=6)
-TIMES = Times(timedelta(hours=2), timedelta(minutes=1))
-CLOCK = timedelta(seconds=5)
-SECRET = "dev-" + "k" * 43
-ORIGIN = "https://hub.example"
-
-
-def ulid(number: int) -> str:
-    return str(ULID.from_int((1 << 120) + number))
-
-
-MEETING, OTHER, DEVICE = ulid(1), ulid(2), ulid(3)
-KEYS = {no: Ed25519PrivateKey.from_private_bytes(bytes([no]) * 32) for no in (1, 2, 3)}
-BELIEVED = (1, 2)
-PUBLIC = {no: KEYS[no].public_key() for no in BELIEVED}
-
-
-def who(number: int) -> str:
-    return ulid(100 + number)
-
-
-def minutes(count: float) -> datetime:
-    return BEGIN + timedelta(minutes=count)
-
-
-PLANS = (
-    DoorPlan(meeting_id=MEETING),
-    DoorPlan(
-        meeting_id=MEETING,
-        opens_at=minutes(-30),
-        late_at=minutes(5),
-        closes_at=minutes(60),
-        gates=(
-            Gate(id="g1", name="一号门", devices=frozenset({DEVICE})),
-            Gate(id="g2", name="二号门", capacities=frozenset({"member"}), closes_at=minutes(90)),
-            Gate(id="g3", name="三号门", devices=frozenset({ulid(4)}), opens_at=minutes(-60)),
-        ),
-    ),
-    DoorPlan(meeting_id=MEETING, gates=(Gate(id="g1", name="一号门"),)),
-)
-MEETINGS = tuple(
-    Meeting(id=MEETING, kind="npc", state=state, title="第一次全体会议", starts_at=starts)
-    for state, starts in itertools.product(
-        ("announced", "in_session", "closed", "cancelled"), (BEGIN, None)
-    )
-)
 
 
 def judged() -> Iterator[dict[str, Any]]:
@@ -185,117 +137,7 @@ def _signed(said: str, payload: bytes) -> str:
     return f"{text}.{_armour(KEYS[1].sign(text.encode()))}"
 
 
-class _World:
-    """Everything the services ask for, in memory."""
-
-    def __init__(self) -> None:
-        self.records: dict[str, Any] = {}
-        self.scans: dict[str, Any] = {}
-        self.numbers = itertools.count(1000)
-        self.meeting = MEETINGS[2].model_copy(
-            update={"state": "in_session", "ends_at": minutes(240)}
-        )
-        self.doors = PLANS[2]
-        self.people = {who(n): Standing("member") for n in range(1, 13)}
-        self.people |= {
-            who(2): Standing("member", attention="请到二号门领取材料"),
-            who(3): Standing("member", blocked=True),
-            who(4): Standing("member", suspended=True),
-            who(5): Standing("member", on_leave=True),
-        }
-        self.badges_ = {
-            it.id: it
-            for it in (
-                Badge(
-                    id=ulid(50 + n), meeting_id=MEETING, person_id=who(n), serial=n,
-                    issued_at=minutes(-600), issued_by="staff", until=minutes(1440),
-                )
-                for n in range(1, 9)
-            )
-        }  # fmt: skip
-        void = {"state": BadgeState.REVOKED, "revoked_at": minutes(-60)}
-        self.badges_[ulid(56)] = self.badges_[ulid(56)].model_copy(update=void)
-
-    # keys
-    async def verify(self, text: str) -> Any:
-        return verify_code(text, PUBLIC)
-
-    async def public(self) -> list[PublicKey]:
-        return [PublicKey(no, key.public_bytes_raw(), BEGIN, None) for no, key in PUBLIC.items()]
-
-    async def signature(self, data: bytes) -> tuple[int, bytes]:
-        return 2, KEYS[2].sign(data)
-
-    # facts
-    async def standings(self, _meeting: str, ids: Any, _at: datetime) -> dict[str, Standing]:
-        return {it: self.people.get(it, Standing(None)) for it in ids}
-
-    async def plan(self, _meeting: str) -> DoorPlan:
-        return self.doors
-
-    async def invited(self, _meeting: str) -> list[str]:
-        return list(self.people)
-
-    async def names(self, ids: Any) -> dict[str, str]:
-        return {it: f"代表{list(self.people).index(it) + 1}" for it in ids if it in self.people}
-
-    # meetings and rules
-    async def get(self, meeting_id: str) -> Meeting | None:
-        return self.meeting if meeting_id == MEETING else None
-
-    async def capacities(self, _meeting: str, ids: Any) -> dict[str, str]:
-        return {it: "member" for it in ids if it in self.people}
-
-    async def duration(self, key: str) -> timedelta:
-        return {OPENS: TIMES.opens, LATE: TIMES.late, TOLERANCE: CLOCK}[key]
-
-    async def fresh(self, _claims: object, _now: datetime) -> bool:
-        return True
-
-    # badges, scans, records
-    async def many(self, ids: Any) -> dict[str, Any]:
-        kept = self.badges_ | self.scans
-        return {it: kept[it] for it in ids if it in kept}
-
-    async def add(self, scan: Any) -> bool:
-        return self.scans.setdefault(scan.id, scan) is scan
-
-    async def told(self, *_: object, **__: object) -> None:
-        """Nobody listens."""
-
-    publish = record = open = touch = told
-
-
-class _Records:
-    """The attendance records, and the badges in order."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, Any] = {}
-
-    async def get(self, _meeting: str, person_id: str) -> Any:
-        return self.kept.get(person_id)
-
-    async def put(self, record: Any, *, was: int) -> bool:
-        self.kept[record.person_id] = record
-        return True
-
-    async def of(self, _meeting: str) -> list[Any]:
-        return list(self.kept.values())
-
-    async def told(self, _records: object) -> None:
-        """Nobody listens."""
-
-
-class _Badges:
-    def __init__(self, world: _World) -> None:
-        self.many = world.many
-        self._world = world
-
-    async def of(self, _meeting: str) -> list[Badge]:
-        return list(self._world.badges_.values())
-
-
-def _shown(world: _World) -> Iterator[tuple[str, datetime, str, str]]:
+def _shown(world: World) -> Iterator[tuple[str, datetime, str, str]]:
     """Yield what is shown at the gate one after the other: code, instant, gate, direction."""
     key = {"key_no": 1, "key": KEYS[1]}
 
@@ -337,7 +179,7 @@ def _shown(world: _World) -> Iterator[tuple[str, datetime, str, str]]:
     yield phone(99, minutes(3)), minutes(3), "g1", "in"
 
 
-async def _sequence(world: _World, records: _Records, device: Person) -> list[dict[str, Any]]:
+async def _sequence(world: World, records: Records, device: Person) -> list[dict[str, Any]]:
     roll = AttendanceService(
         records, world, world, world,
         bus=world, audit=world, clock=lambda: NOW, new_id=lambda: ulid(next(world.numbers)),
@@ -366,13 +208,13 @@ async def _sequence(world: _World, records: _Records, device: Person) -> list[di
 
 async def cases() -> dict[str, Any]:
     """Answer everything that the page replays."""
-    world, records = _World(), _Records()
+    world, records = World(), Records()
     grant = Grant(role=Role.SCANNER, scopes=frozenset({f"mtg:{MEETING}"}))
     device = Person(
         id=DEVICE, name="一号门", grants=(grant,), session_id="device:x", device_id=DEVICE
     )
     ports = ListPorts(
-        facts=world, roll=records, badges=_Badges(world), meetings=world, keys=world, rules=world
+        facts=world, roll=records, badges=Badges(world), meetings=world, keys=world, rules=world
     )
     lists = PassListService(ports, audit=world, clock=lambda: minutes(-30))
     with patch("domain.checkins.pass_list.secrets.token_bytes", lambda count: bytes(range(count))):

@@ -5,94 +5,23 @@
  */
 
 import { ApiError, Rest } from '@daibiao/shared';
-import type { Answer, Body } from '@daibiao/shared';
 import { shallowReactive } from 'vue';
 
-import { base64url, nonce } from './bytes.js';
-import type { Keys } from './code.js';
+import { nonce } from './bytes.js';
 import { Decider } from './deciding.js';
-import type { Decision, Passed } from './deciding.js';
+import type { Decision } from './deciding.js';
+import { AT_ONCE, batch, settled } from './handing.js';
+import type { BatchAnswer, ScanAnswer, Scans } from './handing.js';
 import { ACCEPTED, DUPLICATE, OVER } from './judging.js';
-import type { Direction, Result } from './judging.js';
-import { openList } from './list.js';
-import type { PassList, SealedList } from './list.js';
+import type { Result } from './judging.js';
+import type { PassList } from './list.js';
+import { fetchList, opened } from './listing.js';
+import type { Fetched, KeptList } from './listing.js';
 import type { GateSafe } from './safe.js';
+import { sorted, unstarted } from './state.js';
+import type { Conflict, Device, Mark, Queued, State, Verdict } from './state.js';
 import { says } from './words.js';
 
-/** Who this device is, and where it stands. */
-export interface Device {
-  readonly token: string;
-  readonly meetingId: string;
-  readonly gate: string;
-  readonly dir: Direction;
-}
-
-/** A scan that the hub has not confirmed. */
-export interface Queued {
-  readonly nonce: string;
-  readonly code: string;
-  readonly meeting_id: string;
-  readonly gate: string;
-  readonly dir: Direction;
-  /** By the clock of this device, in milliseconds. */
-  readonly at: number;
-  readonly said: Result;
-}
-
-/** The hub has judged otherwise than this gate; it stays until somebody says that it was told. */
-export interface Conflict {
-  readonly nonce: string;
-  readonly at: string;
-  readonly name: string;
-  readonly said: string;
-  readonly result: string;
-  readonly msg: string;
-}
-
-/** What is shown of one scan. */
-export interface Verdict {
-  readonly result: Result;
-  readonly msg: string;
-  readonly name: string;
-  readonly note: string;
-  readonly late: boolean;
-  /** Of a duplicate: when they passed, and where. */
-  readonly firstAt: string;
-  readonly firstGate: string;
-  readonly offline: boolean;
-}
-
-export interface State {
-  device: Device | undefined;
-  link: 'up' | 'down';
-  queued: number;
-  /** Scans of another meeting, which this token cannot hand in. */
-  foreign: number;
-  list: PassList | undefined;
-  /** When the list was fetched, by the clock of this device. */
-  listedAt: number;
-  /** Milliseconds that the clock of this device is ahead of the hub's. */
-  skew: number;
-  ended: 'revoked' | 'over' | undefined;
-  conflicts: readonly Conflict[];
-  /** Why the list or the queue does not get through, though there is a network. */
-  problem: string;
-}
-
-interface KeptList {
-  readonly sealed: SealedList;
-  readonly keys: readonly (readonly [number, string])[];
-  readonly at: number;
-  readonly skew: number;
-}
-
-interface Mark extends Passed {
-  readonly person: string;
-  /** The number of the scan, while it is not confirmed. */
-  readonly nonce: string;
-}
-
-const AT_ONCE = 500;
 const SAME = 3000;
 const PATIENCE = 3000;
 const REFRESH = 120_000;
@@ -101,10 +30,7 @@ const MOST_CODE = 4096;
 export const STALE = 24 * 3600_000;
 
 export class Gate {
-  readonly state: State = shallowReactive<State>({
-    device: undefined, link: 'up', queued: 0, foreign: 0, list: undefined, listedAt: 0, skew: 0,
-    ended: undefined, conflicts: [], problem: '',
-  });
+  readonly state: State = shallowReactive<State>(unstarted());
   private rest = new Rest();
   private decider: Decider | undefined;
   private readonly passed = new Map<string, Mark>();
@@ -149,7 +75,7 @@ export class Gate {
   async setUp(token: string, meetingId: string): Promise<void> {
     const device: Device = { token, meetingId, gate: '', dir: 'in' };
     this.rest = this.asking(token);
-    const list = await this.fetchList(device);
+    const list = await fetchList(this.rest, device, () => this.now());
     await this.safe.change({ put: { kept: [['device', device]] }, clear: ['passed'] });
     this.passed.clear();
     this.enter(device);
@@ -207,7 +133,7 @@ export class Gate {
       if (this.state.link === 'down') await this.rest.get('/api/v1/pass-keys');
       this.state.link = 'up';
       await this.handIn(device);
-      if (this.now() - this.state.listedAt > REFRESH) await this.install(device, await this.fetchList(device));
+      if (this.now() - this.state.listedAt > REFRESH) await this.install(device, await fetchList(this.rest, device, () => this.now()));
       this.state.problem = '';
     } catch (error) {
       await this.failed(error);
@@ -305,10 +231,7 @@ export class Gate {
       const mine = all.filter((it) => it.meeting_id === device.meetingId).sort((a, b) => a.at - b.at);
       if (mine.length === 0) return;
       const rows = mine.slice(0, AT_ONCE);
-      const answer = await this.rest.post('/api/v1/scans', {
-        sent_at: new Date(this.now()).toISOString(),
-        scans: rows.map((it) => ({ ...it, at: new Date(it.at).toISOString(), offline: true })),
-      } as unknown as Scans);
+      const answer = await this.rest.post('/api/v1/scans', batch(rows, this.now()));
       if (!('results' in answer)) throw new Error('the answer to many scans is many results');
       await this.settle(rows, answer);
     }
@@ -316,50 +239,20 @@ export class Gate {
 
   /** What the hub has confirmed leaves the queue, and what it judged otherwise is listed, in one step. */
   private async settle(rows: readonly Queued[], answer: BatchAnswer): Promise<void> {
-    const known = new Map(rows.map((it) => [it.nonce, it]));
-    const done: string[] = [];
-    const conflicts: Conflict[] = [];
-    const gone: string[] = [];
-    for (const one of answer.results) {
-      done.push(one.nonce);
-      const said = known.get(one.nonce)?.said ?? '';
-      if (one.conflict) {
-        conflicts.push({ nonce: one.nonce, at: one.at, name: one.name, said, result: one.result, msg: one.msg });
-      }
-      const counted = one.accepted || DUPLICATE.has(one.result);
-      if (one.person_id && ACCEPTED.has(said as Result) && !counted) gone.push(one.person_id);
-      if (one.skew_ms !== null) this.state.skew = one.skew_ms;
-    }
-    for (const fault of answer.faults) {
-      const row = rows[fault.index];
-      if (!row) continue;
-      done.push(row.nonce);
-      const at = new Date(row.at).toISOString();
-      conflicts.push({ nonce: row.nonce, at, name: '', said: row.said, result: 'unread', msg: `${fault.field} ${fault.msg}` });
-    }
+    const { done, conflicts, gone, skew } = settled(rows, answer);
     if (done.length === 0) throw new Error('the hub has confirmed nothing');
     await this.safe.change({
       put: { conflicts: conflicts.map((it) => [it.nonce, it] as const) },
       remove: { queue: done, passed: gone },
     });
     for (const person of gone) this.passed.delete(person);
+    if (skew !== undefined) this.state.skew = skew;
     this.state.conflicts = sorted([...this.state.conflicts, ...conflicts]);
     await this.count();
   }
 
-  private async fetchList(device: Device): Promise<KeptList & { readonly begun: number }> {
-    const begun = this.now();
-    const sealed = await this.rest.get('/api/v1/meetings/{meeting_id}/pass-list', { path: { meeting_id: device.meetingId } });
-    const ended = this.now();
-    const { keys } = await this.rest.get('/api/v1/pass-keys');
-    return {
-      sealed, keys: keys.map((it) => [it.no, it.public] as const), at: ended, begun,
-      skew: Math.round((begun + ended) / 2 - Date.parse(sealed.made_at)),
-    };
-  }
-
-  private async install(device: Device, fetched: KeptList & { readonly begun: number }): Promise<void> {
-    const list = await openList(fetched.sealed, device.meetingId, device.token, trusted(fetched));
+  private async install(device: Device, fetched: Fetched): Promise<void> {
+    const list = await opened(fetched, device);
     if (OVER.has(list.state)) {
       await this.wipe();
       this.state.ended = 'over';
@@ -380,7 +273,7 @@ export class Gate {
     const kept = await this.safe.get<KeptList>('kept', 'list');
     if (!kept) return;
     if (this.now() - kept.at > STALE) await this.wipe();
-    else this.use(await openList(kept.sealed, device.meetingId, device.token, trusted(kept)), kept);
+    else this.use(await opened(kept, device), kept);
   }
 
   private use(list: PassList, kept: KeptList): void {
@@ -424,20 +317,4 @@ export class Gate {
     this.state.queued = mine;
     this.state.foreign = rows.length - mine;
   }
-}
-
-/** What may be left out is left out. */
-type Scans = Body<'POST', '/api/v1/scans'>;
-type ScanAnswer = Extract<Answer<'POST', '/api/v1/scans'>, { nonce: unknown }>;
-type BatchAnswer = Extract<Answer<'POST', '/api/v1/scans'>, { results: unknown }>;
-
-function trusted(kept: KeptList): Keys {
-  return new Map(kept.keys.flatMap(([no, text]) => {
-    const raw = base64url(text);
-    return raw ? [[no, raw] as const] : [];
-  }));
-}
-
-function sorted(conflicts: readonly Conflict[]): readonly Conflict[] {
-  return [...new Map(conflicts.map((it) => [it.nonce, it])).values()].sort((a, b) => (a.at < b.at ? 1 : -1));
 }
