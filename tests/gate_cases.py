@@ -22,7 +22,7 @@ from domain.checkins.doors import DoorPorts, DoorService
 from domain.checkins.judging import Passing, Standing, judge, outcome, presence
 from domain.checkins.pass_list import ListPorts, PassListService
 from domain.checkins.reading import Reader
-from domain.checkins.scan import Attempt, Direction
+from domain.checkins.scan import SAYS, Attempt, Direction
 from domain.passes.code import Contact, Form, Hall, Personal, Ticket, sign
 from domain.passes.code import verify as verify_code
 from domain.passes.links import Links
@@ -224,6 +224,7 @@ async def cases() -> dict[str, Any]:
         "about": "Written by tests/gate_cases.py. Do not edit.",
         "token": SECRET,
         "origin": ORIGIN,
+        "says": dict(SAYS),
         "keys": keys,
         "list": PassListView.of(MEETING, made).model_dump(),
         "codes": list(codes()),

@@ -3,12 +3,12 @@
  * `test/cases.json` is made by the hub, and replayed here: the two cannot drift apart unseen.
  */
 
+import type { Answer } from '@daibiao/shared';
+
 export type Direction = 'in' | 'out';
 
-export type Result =
-  | 'ok' | 'needs_attention' | 'already_in' | 'already_out' | 'unknown' | 'bad_signature' | 'expired_window'
-  | 'wrong_meeting' | 'wrong_gate' | 'not_invited' | 'not_yet' | 'too_late' | 'revoked' | 'blocked' | 'on_leave'
-  | 'suspended' | 'claim_used' | 'offline_unverified';
+/** What the hub can come to; which of them it is without the hub is decided below. */
+export type Result = Extract<Answer<'POST', '/api/v1/scans'>, { nonce: unknown }>['result'];
 
 export interface Gate {
   readonly id: string;

@@ -25,6 +25,7 @@ export const SAYS: Readonly<Record<Result, string>> = {
   suspended: '账号已暂停',
   claim_used: '此次扫码已使用，请重新扫码',
   offline_unverified: '离线签到待核实',
+  face_mismatch: '人脸与所示证件不符，请改用其他方式',
 };
 
 export function says(result: string): string {

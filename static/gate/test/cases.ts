@@ -11,6 +11,7 @@ import type { PassList, SealedList } from '../src/list.js';
 export interface Cases {
   readonly token: string;
   readonly origin: string;
+  readonly says: Readonly<Record<string, string>>;
   readonly keys: readonly { readonly no: number; readonly public: string }[];
   readonly list: SealedList;
   readonly codes: readonly {

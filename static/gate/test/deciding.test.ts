@@ -9,6 +9,7 @@ import type { Asked, Decision, Passed } from '../src/deciding.js';
 import { ACCEPTED, judge, presence } from '../src/judging.js';
 import { keysOf, openList } from '../src/list.js';
 import { scripted, verify } from '../src/signing.js';
+import { SAYS } from '../src/words.js';
 import { cases, KEYS, opened } from './cases.js';
 
 /** A gate that remembers who has passed. */
@@ -116,6 +117,10 @@ describe('judging', () => {
       .decide({ code: cases.sequence[0]?.code ?? '', gate: 'g1', dir: 'in', at });
     expect([known.result, known.hint]).toEqual(['revoked', '']);
   });
+});
+
+it('what is told at the door is what the hub tells', () => {
+  expect(SAYS).toEqual(cases.says);
 });
 
 it('numbers of scans are what the hub takes, and never the same', () => {

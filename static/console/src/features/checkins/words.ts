@@ -5,6 +5,7 @@ const RESULTS: ReadonlyMap<string, string> = new Map(Object.entries({
   bad_signature: '伪造或失效的码', expired_window: '码已过期', wrong_meeting: '其他会议的码', wrong_gate: '入口不符',
   not_invited: '不在名单', not_yet: '尚未开始', too_late: '已经结束', revoked: '证件作废', blocked: '限制入场',
   on_leave: '已请假', suspended: '账号暂停', claim_used: '码已使用', offline_unverified: '离线待核实',
+  face_mismatch: '人脸与证件不符',
 }));
 
 const WAYS: ReadonlyMap<string, string> = new Map(Object.entries({
