@@ -13,7 +13,7 @@ const WAYS: ReadonlyMap<string, string> = new Map(Object.entries({
 }));
 
 export const resultWord = (result: string): string => RESULTS.get(result) ?? result;
-export const wayWord = (way: string): string => WAYS.get(way) ?? way;
+export const doorWord = (way: string): string => WAYS.get(way) ?? way;
 
 export function resultTone(result: string): 'good' | 'again' | 'bad' {
   if (['ok', 'needs_attention', 'offline_unverified'].includes(result)) return 'good';
