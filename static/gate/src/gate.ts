@@ -11,7 +11,7 @@ import { nonce } from './bytes.js';
 import { Decider } from './deciding.js';
 import type { Decision } from './deciding.js';
 import { AT_ONCE, batch, settled } from './handing.js';
-import type { BatchAnswer, ScanAnswer, Scans } from './handing.js';
+import type { BatchAnswer, ScanAnswer } from './handing.js';
 import { ACCEPTED, DUPLICATE, OVER } from './judging.js';
 import type { Result } from './judging.js';
 import type { PassList } from './list.js';
@@ -162,7 +162,7 @@ export class Gate {
       try {
         const { nonce: number, code, meeting_id, gate, dir } = asked;
         const body = { nonce: number, code, meeting_id, gate, dir };
-        const answer = await this.rest.post('/api/v1/scans', body as Scans);
+        const answer = await this.rest.post('/api/v1/scans', body);
         if (!('nonce' in answer)) throw new Error('the answer to one scan is one result');
         return await this.heard(answer);
       } catch (error) {

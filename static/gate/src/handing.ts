@@ -18,7 +18,7 @@ export function batch(rows: readonly Queued[], now: number): Scans {
   return {
     sent_at: new Date(now).toISOString(),
     scans: rows.map((it) => ({ ...it, at: new Date(it.at).toISOString(), offline: true })),
-  } as unknown as Scans;
+  };
 }
 
 export interface Settled {

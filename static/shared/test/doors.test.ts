@@ -203,6 +203,8 @@ describe.skipIf(!house() || !executablePath || !about)('an opening', () => {
     await judged(desk, 'desk-wall');
     await expect.poll(() => text(wall, 'present'), PATIENCE).toMatch(/^50/);
     expect(await text(wall, 'notice')).toBe('');
+    await desk.keyboard.press('Escape');
+    await revoked();
     expect(troubles).toEqual([]);
   }, 120_000);
 
@@ -227,6 +229,27 @@ describe.skipIf(!house() || !executablePath || !about)('an opening', () => {
     await desk.getByLabel('在门口告诉本人').fill('请到 2 号门');
     await desk.getByRole('button', { name: '保存' }).press('Enter');
     await row.getByText('请到 2 号门').waitFor();
+  }
+
+  /** A scanner whose token is taken back keeps nothing of the meeting. */
+  async function revoked(): Promise<void> {
+    await desk.getByRole('tab', { name: '设备' }).click();
+    const row = desk.locator('tr', { hasText: '一号门' });
+    await row.getByRole('button', { name: '收回' }).click();
+    await row.getByRole('button', { name: '确定收回' }).click();
+    await row.getByText('已收回').waitFor();
+    await gate.evaluate(() => {
+      for (const key of ['x', 'Enter']) document.body.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
+    });
+    await gate.getByText('本机的令牌已收回').waitFor();
+    await judged(gate, 'gate-revoked');
+    const left = await gate.evaluate(() => new Promise((resolve) => {
+      indexedDB.open('daibiao-gate').onsuccess = ({ target }) => {
+        const store = (target as IDBOpenDBRequest).result.transaction('kept').objectStore('kept');
+        store.count().onsuccess = (counted) => resolve((counted.target as IDBRequest<number>).result);
+      };
+    }));
+    expect(left).toBe(0);
   }
 
   async function judgedOffline(): Promise<void> {
