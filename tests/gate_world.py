@@ -136,13 +136,18 @@ class World:
         kept = self.badges_ | self.scans
         return {it: kept[it] for it in ids if it in kept}
 
-    async def add(self, scan: Any) -> bool:
-        return self.scans.setdefault(scan.id, scan) is scan
+    async def add(self, scans: Any) -> set[str]:
+        new = {it.id: it for it in scans if it.id not in self.scans}
+        self.scans |= new
+        return set(new)
 
     async def told(self, *_: object, **__: object) -> None:
         """Nobody listens."""
 
-    publish = record = open = touch = told
+    publish_all = record = open = told
+
+    def soon(self, _meeting: str) -> None:
+        """Nobody counts."""
 
 
 class Records:
@@ -154,9 +159,12 @@ class Records:
     async def get(self, _meeting: str, person_id: str) -> Any:
         return self.kept.get(person_id)
 
-    async def put(self, record: Any, *, was: int) -> bool:
-        self.kept[record.person_id] = record
-        return True
+    async def many(self, _meeting: str, people: Any) -> dict[str, Any]:
+        return {it: self.kept[it] for it in people if it in self.kept}
+
+    async def keep(self, records: Any) -> set[str]:
+        self.kept |= {record.person_id: record for record, _ in records}
+        return {record.person_id for record, _ in records}
 
     async def of(self, _meeting: str) -> list[Any]:
         return list(self.kept.values())
