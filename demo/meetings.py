@@ -298,8 +298,9 @@ class Keeper:
                 await opinions.add(opinion)
             if it.quota:
                 await self._line(it)
-            if it.current:
-                await self._point(meeting, it.current)
+            for item in it.items:
+                if item.id == it.current:
+                    await self._point(meeting, item)
 
     async def _line(self, it: Gathering) -> None:
         """Let people sign up one after the other; the hub follows up, as it always does."""
@@ -312,8 +313,10 @@ class Keeper:
             came = opened + timedelta(minutes=n)
             await store.join(meeting.id, Capacity.ATTEND, who, entry_id=self._new_id(), at=came)
 
-    async def _point(self, meeting: Meeting, item_id: str) -> None:
-        pointer = Pointer(v=1, at=meeting.starts_at, eid=self._new_id(), item_id=item_id)
+    async def _point(self, meeting: Meeting, item: AgendaItem) -> None:
+        pointer = Pointer(
+            v=1, at=meeting.starts_at, eid=self._new_id(), item_id=item.id, title=item.title
+        )
         halls = HallStore(self._db)
         await halls.put(meeting.id, "pointer", pointer, was=0)
         await halls.told(meeting.id, "pointer", 1)

@@ -44,13 +44,22 @@ class CheckInsHandler(ApiHandler):
 
 
 class AttendeeView(BaseModel):
-    """Somebody who takes part; ``status`` is what is on record, ``on_leave`` or ``missing``."""
+    """Somebody who takes part; ``status`` is what is on record, ``on_leave`` or ``missing``.
+
+    Follow it with the event ``attendance``: of each person the line with the newest ``v`` holds,
+    and a line that is ``void`` means ``on_leave`` or ``missing``. ``py`` and ``initials`` are the
+    name in pinyin.
+    """
 
     person_id: str
     name: str
     delegation_id: str
     capacity: str
     status: str
+    on_leave: bool
+    v: int
+    py: str
+    initials: str
 
 
 class OverviewView(BaseModel):

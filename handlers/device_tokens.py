@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from domain.device_tokens import DeviceToken
 from domain.permissions import Permission, Role
 from handlers.base import ApiHandler
+from handlers.entry import qr_svg
 from handlers.instants import Instant
 from handlers.operation import operation
 from handlers.routing import route
@@ -44,12 +45,15 @@ class DeviceTokenView(BaseModel):
 class IssuedView(BaseModel):
     """A device with its token, which is shown this once.
 
-    A screen connects with it as the connection token, and subscribes to ``channel``.
+    A screen connects with it as the connection token, and subscribes to ``channel``. ``link`` is
+    the page for the device with the token in it, and ``svg`` a picture of that.
     """
 
     device: DeviceTokenView
     token: str
     channel: str | None
+    link: str
+    svg: str
 
 
 class DeviceTokensView(BaseModel):
@@ -74,10 +78,14 @@ class MeetingDevicesHandler(ApiHandler):
             meeting_id, name=body.name, role=Role(body.role), until=body.until, by=self.user
         )
         screen = issued.token.role is Role.SCREEN
+        links = self.services.passes.links
+        link = links.ticket("screen" if screen else "gate", meeting_id, issued.secret)
         return IssuedView(
             device=DeviceTokenView.of(issued.token),
             token=issued.secret,
             channel=f"mtgscreen:{meeting_id}" if screen else None,
+            link=link,
+            svg=qr_svg(link),
         )
 
 

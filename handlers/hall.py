@@ -56,9 +56,10 @@ class PartView(BaseModel):
 
 
 class PointerView(PartView):
-    """Which item of the agenda is being dealt with."""
+    """Which item of the agenda is being dealt with, and what it was called then."""
 
     item_id: str | None
+    title: str
 
 
 class CountdownView(PartView):

@@ -24,7 +24,7 @@ class HallCodeQuery(BaseModel):
 
 
 class HallCodeView(BaseModel):
-    """What the screen shows now; it asks again at ``next_at``."""
+    """What the screen shows now; it asks again at ``next_at`` on the clock that says ``now``."""
 
     meeting_id: str
     gate: str
@@ -34,6 +34,7 @@ class HallCodeView(BaseModel):
     window_s: int
     next_at: datetime
     expires_at: datetime
+    now: datetime
 
 
 class MyPassQuery(BaseModel):
@@ -118,6 +119,7 @@ class HallCodeHandler(ApiHandler):
             window_s=int(it.window.total_seconds()),
             next_at=it.next_at,
             expires_at=it.until,
+            now=it.now,
         )
 
 

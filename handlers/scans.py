@@ -86,7 +86,7 @@ class ScanView(BaseModel):
     Attributes:
         note: What the person is to be told.
         first_at: Of a duplicate: when they passed, at ``first_gate``.
-        conflict: A gate without a network had decided otherwise.
+        conflict: A gate without a network had decided otherwise: as it ``said``.
         again: It had been handed in before; this is what came of it then.
     """
 
@@ -104,6 +104,7 @@ class ScanView(BaseModel):
     at_device: datetime | None
     skew_ms: int | None
     offline: bool
+    said: str
     note: str
     first_at: datetime | None
     first_gate: str

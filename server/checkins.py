@@ -70,6 +70,7 @@ def build_checkins(
         badges=BadgeStore(db),
         meetings=meetings,
         keys=passes.keys,
+        rules=rules,
     )
     overview = OverviewPorts(
         facts=doors, cards=PeopleStore(db), roll=AttendanceStore(db), meetings=meetings

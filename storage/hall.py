@@ -104,10 +104,14 @@ class MeetingFacts:
 
     async def has_item(self, meeting_id: str, item_id: str) -> bool:
         """Tell whether an item is on the agenda of a meeting."""
+        return await self.item_title(meeting_id, item_id) is not None
+
+    async def item_title(self, meeting_id: str, item_id: str) -> str | None:
+        """Answer what an item of the agenda is called, ``None`` if it is not on it."""
         found = await self._items.find_one(
-            {"_id": item_id, "meeting_id": meeting_id}, projection={"_id": 1}
+            {"_id": item_id, "meeting_id": meeting_id}, projection={"title": 1}
         )
-        return found is not None
+        return str(found["title"]) if found else None
 
     async def capacities(self, meeting_id: str, person_ids: Some[str]) -> dict[str, str]:
         """Answer in which capacity people take part, those who do."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from domain.attendance import Attendance
 from domain.checkins.judging import Clocked
 from domain.checkins.reading import Shown
-from domain.checkins.scan import DUPLICATE, Attempt, Result, Scan
+from domain.checkins.scan import ACCEPTED, DUPLICATE, Attempt, Result, Scan
 from domain.people import Person
 
 _AT_ONCE = 50
@@ -54,7 +54,7 @@ def written(
         skew_ms=case.clock.skew_ms,
         offline=attempt.offline,
         said=attempt.said,
-        conflict=attempt.offline and not smooth,
+        conflict=attempt.offline and smooth is not (_said(attempt) in ACCEPTED),
         raw="" if smooth or result in DUPLICATE else attempt.code[:_MOST_RAW],
         note=note,
         reason=reason,
@@ -62,6 +62,20 @@ def written(
         first_gate=first.gate if first else "",
         eid=eid,
     )
+
+
+def turned_away(attempt: Attempt) -> Result | None:
+    """Answer why a gate without a network sent somebody away; ``None`` if it did not.
+
+    Whoever was taken for being in already was not sent away.
+    """
+    said = _said(attempt)
+    return said if attempt.offline and said not in ACCEPTED | DUPLICATE else None
+
+
+def _said(attempt: Attempt) -> Result:
+    # A gate that does not say has let in.
+    return next((it for it in Result if it == attempt.said), Result.OK)
 
 
 def waves(cases: Sequence[Case]) -> Iterator[list[Case]]:

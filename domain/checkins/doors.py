@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from domain.checkins.case import Case
-from domain.checkins.judging import Clocked, clocked
+from domain.checkins.judging import TOLERANCE, Clocked, clocked
 from domain.checkins.reading import Reader, Shown
 from domain.checkins.scan import Attempt, Direction, Scan, ScanStore, Seen, Way, event_of
 from domain.checkins.threshold import Clocks, Facts, Kept, Roll, Threshold
@@ -23,8 +23,6 @@ from domain.people import Person
 from domain.permissions import Permission
 from domain.ports import Bus
 from domain.together import Together
-
-TOLERANCE = "checkin.clock"
 
 _PATIENCE = timedelta(seconds=3)
 _TOGETHER = 50

@@ -14,6 +14,9 @@ from domain.attendance import Presence
 from domain.checkins.scan import Direction, Result
 from domain.hall.meeting import Meeting
 
+OPENS, LATE, TOLERANCE = "checkin.opens", "checkin.late", "checkin.clock"
+"""The rules that name the times of doors."""
+
 SEALED = frozenset({"archived", "cancelled"})
 OVER = SEALED | {"closed"}
 

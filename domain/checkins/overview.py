@@ -18,13 +18,21 @@ ON_LEAVE, MISSING = "on_leave", "missing"
 
 
 class Absentee(NamedTuple):
-    """Somebody who takes part: ``status`` is what is on record, ``on_leave`` or ``missing``."""
+    """Somebody who takes part: ``status`` is what is on record, ``on_leave`` or ``missing``.
+
+    ``on_leave`` is what they are once a mark is taken back, ``v`` the version of the record (0
+    without one), and ``py`` and ``initials`` the name in pinyin.
+    """
 
     person_id: str
     name: str
     delegation_id: str
     capacity: str
     status: str
+    on_leave: bool
+    v: int
+    py: str
+    initials: str
 
 
 class Overview(NamedTuple):
@@ -86,22 +94,29 @@ class OverviewService:
         invited = frozenset(await self._facts.invited(meeting_id))
         cards = await self._cards.many(invited)
         known = await self._facts.standings(meeting_id, invited, self._clock())
-        records = {it.person_id: it.state for it in await self._roll.of(meeting_id)}
-        people = [
-            Absentee(
-                it,
-                cards[it].name if it in cards else "",
-                (cards[it].delegation_id or "") if it in cards else "",
-                known[it].capacity or "",
-                _status(records.get(it), known[it]),
-            )
-            for it in invited
-        ]
+        records = {it.person_id: it for it in await self._roll.of(meeting_id)}
+        people = [_absentee(it, cards.get(it), known[it], records.get(it)) for it in invited]
         counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for one in people:
             counts[one.delegation_id][one.status] += 1
         people.sort(key=lambda it: (it.delegation_id, it.name, it.person_id))
         return Overview(counts, people)
+
+
+def _absentee(
+    person_id: str, card: Card | None, standing: Standing, record: Attendance | None
+) -> Absentee:
+    return Absentee(
+        person_id,
+        name=card.name if card else "",
+        delegation_id=(card.delegation_id or "") if card else "",
+        capacity=standing.capacity or "",
+        status=_status(record.state if record else None, standing),
+        on_leave=standing.on_leave,
+        v=record.v if record else 0,
+        py=card.py if card else "",
+        initials=card.initials if card else "",
+    )
 
 
 def _status(state: Presence | None, standing: Standing) -> str:

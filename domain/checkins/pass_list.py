@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import BaseModel, ConfigDict
 
 from domain.attendance import Attendance
-from domain.checkins.judging import DoorPlan, Standing
+from domain.checkins.judging import LATE, OPENS, TOLERANCE, DoorPlan, Standing
 from domain.clock import Clock
 from domain.errors import Forbidden
 from domain.hall.meeting import Meetings, driven
@@ -68,6 +68,22 @@ class ListedBadge(BaseModel):
     holds: bool
 
 
+class ListedTimes(BaseModel):
+    """What rules say, in seconds.
+
+    Attributes:
+        opens: How long before the beginning doors open.
+        late: How long after it somebody is late.
+        clock: What a clock may be wrong by.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    opens: int
+    late: int
+    clock: int
+
+
 class PassList(BaseModel):
     """What a gate needs to decide by itself."""
 
@@ -75,11 +91,13 @@ class PassList(BaseModel):
 
     meeting_id: str
     title: str
+    state: str
     starts_at: datetime | None
     ends_at: datetime | None
     made_at: datetime
     device_id: str
     doors: DoorPlan
+    times: ListedTimes
     keys: tuple[ListedKey, ...]
     people: tuple[ListedPerson, ...]
     badges: tuple[ListedBadge, ...]
@@ -120,6 +138,13 @@ class Roll(Protocol):
         """Answer every record of a meeting."""
 
 
+class Clocks(Protocol):
+    """Knows the times that rules name."""
+
+    async def duration(self, key: str) -> timedelta:
+        """Answer the time in force now."""
+
+
 class ListPorts(NamedTuple):
     """What a list is made of."""
 
@@ -128,13 +153,14 @@ class ListPorts(NamedTuple):
     badges: BadgeStore
     meetings: Meetings
     keys: KeyBook
+    rules: Clocks
 
 
 class PassListService:
     """Makes lists for gates."""
 
     def __init__(self, ports: ListPorts, *, audit: AuditLog, clock: Clock) -> None:
-        self._facts, self._roll, self._badges, self._meetings, self._keys = ports
+        self._facts, self._roll, self._badges, self._meetings, self._keys, self._rules = ports
         self._audit = audit
         self._clock = clock
 
@@ -152,11 +178,13 @@ class PassListService:
         listed = PassList(
             meeting_id=meeting_id,
             title=meeting.title,
+            state=meeting.state,
             starts_at=meeting.starts_at,
             ends_at=meeting.ends_at,
             made_at=now,
             device_id=by.id,
             doors=await self._facts.plan(meeting_id),
+            times=await self._times(),
             keys=tuple(
                 ListedKey(no=it.no, public=it.public.hex()) for it in await self._keys.public()
             ),
@@ -177,6 +205,11 @@ class PassListService:
             detail={"people": len(invited)},
         )
         return SealedList(now, nonce, sealed, key_no, signature)
+
+    async def _times(self) -> ListedTimes:
+        named = {"opens": OPENS, "late": LATE, "clock": TOLERANCE}
+        found = {name: await self._rules.duration(key) for name, key in named.items()}
+        return ListedTimes(**{name: int(it.total_seconds()) for name, it in found.items()})
 
     async def _people(
         self, meeting_id: str, invited: Sequence[str], at: datetime

@@ -135,7 +135,7 @@ class Scan(BaseModel):
         skew_ms: How far that clock was ahead of ours (behind: negative).
         raw: What was shown, where it was refused.
         first_at: Of a duplicate, when the person passed, at ``first_gate``.
-        conflict: A gate without a network had decided otherwise.
+        conflict: A gate without a network (``said``) had decided otherwise.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -13,8 +13,10 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 from domain.attendance import Marked, Passage, Presence
-from domain.checkins.case import Case, waves, written
+from domain.checkins.case import Case, turned_away, waves, written
 from domain.checkins.judging import (
+    LATE,
+    OPENS,
     DoorPlan,
     Passing,
     Standing,
@@ -27,8 +29,6 @@ from domain.checkins.scan import Direction, Result, Scan, ScanStore, Use, Way
 from domain.clock import Clock, NewId
 from domain.events import Event
 from domain.hall.meeting import Meeting, Meetings
-
-OPENS, LATE = "checkin.opens", "checkin.late"
 
 
 class Facts(Protocol):
@@ -158,8 +158,13 @@ class Threshold:
         fit: list[_Fit] = []
         for case in some:
             one = _fitting(case, meeting, plan, known, times)
+            turned = turned_away(case.attempt)
             if isinstance(one, Result):
                 refused.append(self._scan(case, one, reason=reason))
+            elif turned is not None:
+                # They are not in the hall, whatever we would have said.
+                scan = self._scan(case, turned, reason=reason)
+                refused.append(scan.model_copy(update={"conflict": True}))
             else:
                 fit.append(one)
         used = await self._used_before([it.case for it in fit])

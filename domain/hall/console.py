@@ -82,9 +82,11 @@ class Console:
             Conflict: The pointer is not where it was in version ``v`` any more.
         """
         await driven_still(self._meetings, meeting_id, by=by)
-        if item_id is not None and not await self._meetings.has_item(meeting_id, item_id):
+        title = await self._meetings.item_title(meeting_id, item_id) if item_id else ""
+        if title is None:
             raise Invalid("议程中没有这一项", field="item_id")
-        moved = await self._board.change(meeting_id, Pointer, lambda _: {"item_id": item_id}, v=v)
+        now = {"item_id": item_id, "title": title}
+        moved = await self._board.change(meeting_id, Pointer, lambda _: now, v=v)
         await self._note("hall.pointer", meeting_id, by, item=item_id, v=moved.v)
         return moved
 

@@ -19,6 +19,7 @@ class AgendaPointer(Event):
 
     type: Literal["agenda.pointer"] = "agenda.pointer"
     item_id: str | None
+    title: str
 
 
 class CountdownChanged(Event):

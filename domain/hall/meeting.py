@@ -66,6 +66,9 @@ class Meetings(Protocol):
     async def has_item(self, meeting_id: str, item_id: str) -> bool:
         """Tell whether an item is on the agenda of a meeting."""
 
+    async def item_title(self, meeting_id: str, item_id: str) -> str | None:
+        """Answer what an item of the agenda is called, ``None`` if it is not on it."""
+
     async def capacities(self, meeting_id: str, person_ids: Collection[str]) -> dict[str, str]:
         """Answer in which capacity people take part, those who do: ``member``, ``attend``, …."""
 

@@ -36,9 +36,14 @@ class Part(BaseModel):
 
 
 class Pointer(Part):
-    """Which item of the agenda is being dealt with, or none."""
+    """Which item of the agenda is being dealt with, or none.
+
+    Attributes:
+        title: What it was called when the pointer came to it; a screen may not look it up.
+    """
 
     item_id: str | None = None
+    title: str = ""
 
 
 class Ticking(StrEnum):

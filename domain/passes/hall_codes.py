@@ -37,7 +37,10 @@ class Rules(Protocol):
 
 
 class HallCode(NamedTuple):
-    """A code for the screen; the next one is due at ``next_at``, and it is good until ``until``."""
+    """A code for the screen; the next one is due at ``next_at``, and it is good until ``until``.
+
+    ``now`` is our time, which a screen cannot ask for otherwise.
+    """
 
     meeting: Meeting
     gate: str
@@ -45,6 +48,7 @@ class HallCode(NamedTuple):
     next_at: datetime
     until: datetime
     window: timedelta
+    now: datetime
 
 
 class Claimed(NamedTuple):
@@ -85,10 +89,11 @@ class HallCodes:
         if not any(by.may(Permission.HALL_CODE, scope=scope) for scope in meeting.scopes):
             raise Forbidden(detail={"permission": Permission.HALL_CODE.value})
         window = await self._rules.duration(WINDOW)
-        begun = _begun(self._clock(), window)
+        now = self._clock()
+        begun = _begun(now, window)
         code = await self._keys.sign(Hall(meeting_id, begun, gate))
         until = begun + window * (1 + await self._rules.count(WINDOWS))
-        return HallCode(meeting, gate, code, begun + window, until, window)
+        return HallCode(meeting, gate, code, begun + window, until, window, now)
 
     async def fresh(self, code: Hall, at: datetime) -> bool:
         """Tell whether a hall code was good at an instant."""

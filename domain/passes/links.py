@@ -8,7 +8,7 @@ out and opens nothing. An address of somebody else's is never followed.
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from domain.identity.wechat_login import H5
 
@@ -34,6 +34,10 @@ class Links:
     def page(self, route: str) -> str:
         """Answer the address of a page of the H5."""
         return f"{self._origin}{H5}#{route}"
+
+    def ticket(self, page: str, meeting_id: str, token: str) -> str:
+        """Answer the address that lets a device in: what follows the hash stays in its browser."""
+        return f"{self._origin}/{page}/#{urlencode({'m': meeting_id, 't': token})}"
 
     def bare(self, text: str) -> str:
         """Answer the code inside an address of ours, or the text itself."""

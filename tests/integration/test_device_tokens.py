@@ -49,6 +49,7 @@ async def plugged(hall, token):
 async def test_a_screen_sees_its_meeting_and_may_do_nothing_else(hall):
     """M04-5"""
     _, issued = await issue(hall)
+    assert issued["link"].endswith(f"/screen/#m={MEETING}&t={issued['token']}")
     caller = Caller(hall.url, hall.client, issued["token"])
     for route in ROUTES:
         for verb in VERBS:

@@ -43,7 +43,7 @@ ROOT = Path(__file__).parent.parent.parent
 API_KEY = "front-test-key"
 
 # Names of namespaces, and of pages for programmers in messages: nobody asks these for anything.
-NO_REQUEST = {"www.w3.org", "vuejs.org"}
+NO_REQUEST = {"www.w3.org", "vuejs.org", "element-plus.org"}
 
 
 @pytest.fixture(scope="module")

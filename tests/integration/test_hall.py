@@ -42,11 +42,11 @@ async def hall(hub):
 async def test_a_pointer_that_moves_is_seen_by_everybody_with_its_version(hall):
     staff, deputy = await hall.sign_in(zhuo), await hall.sign_in(member(1))
     async with following(hall, deputy, STATE, REDUCE) as phone:
-        assert phone.state["pointer"] == {"v": 0, "at": None, "item_id": None}
+        assert phone.state["pointer"] == {"v": 0, "at": None, "item_id": None, "title": ""}
         reply = await staff.call("POST", f"{URL}/pointer", {"item_id": ITEMS[0], "v": 0})
         assert (reply.status, reply.json["v"]) == (200, 1)
         event = await phone.hears("agenda.pointer")
-        assert (event["item_id"], event["v"]) == (ITEMS[0], 1)
+        assert (event["item_id"], event["title"], event["v"]) == (ITEMS[0], "第1项", 1)
         state = await phone.agrees()
         assert state["pointer"]["item_id"] == ITEMS[0]
     assert await hall.db["audit"].count({"action": "hall.pointer"}) == 1

@@ -157,3 +157,35 @@ async def test_a_clock_that_cannot_be_trusted_lets_in_and_is_flagged(doors):
     assert record["at"] == doors.clock()
     page = await staff.call("GET", f"{URL}/scans?conflicts=true")
     assert [it["result"] for it in page.json["items"]] == ["offline_unverified"]
+
+
+async def test_whom_a_gate_sent_away_is_not_let_in_afterwards_and_it_is_listed(doors):
+    staff = await doors.sign_in(zhuo)
+    made = await staff.call("POST", f"{URL}/badges", {"people": [who(n) for n in range(1, 5)]})
+    codes = {it["person_id"]: it["code"] for it in made.json["badges"]}
+    scanner, _ = await device(doors)
+    rows = [
+        {
+            "nonce": f"n{place}", "code": codes[who(number)], "meeting_id": MEETING,
+            "at": doors.clock().isoformat(), "offline": True, "said": said,
+        }
+        for place, (number, said) in enumerate(
+            [(1, "on_leave"), (2, "ok"), (2, "already_in"), (3, "already_in"), (4, "未知")]
+        )
+    ]  # fmt: skip
+    reply = await scanner.call("POST", SCANS, {"scans": rows})
+    told = [(it["said"], it["result"], it["conflict"]) for it in reply.json["results"]]
+    assert told == [
+        # Their list was old; they went away, and come again.
+        ("on_leave", "on_leave", True),
+        ("ok", "ok", False),
+        ("already_in", "already_in", False),
+        # Taken for being in already, they are.
+        ("already_in", "ok", True),
+        ("未知", "ok", False),
+    ]
+    records = await doors.db["attendance"].find({"m": MEETING})
+    assert {row["p"] for row in records} == {who(2), who(3), who(4)}
+    page = await staff.call("GET", f"{URL}/scans?conflicts=true")
+    assert {it["person_id"] for it in page.json["items"]} == {who(1), who(3)}
+    assert (await scan(scanner, "again", codes[who(1)]))["result"] == "ok"

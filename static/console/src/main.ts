@@ -1,5 +1,8 @@
+import 'element-plus/es/components/base/style/css';
 import { createApp } from 'vue';
 
 import App from './App.vue';
+import { makeRouter } from './app/router.js';
+import './console.css';
 
-createApp(App).mount('#app');
+createApp(App).use(makeRouter()).mount('#app');

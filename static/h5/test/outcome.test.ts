@@ -7,7 +7,7 @@ import type { Scan } from '../src/features/scans/outcome.js';
 
 const SCAN: Scan = {
   nonce: 'n', result: 'ok', accepted: true, msg: '签到成功', meeting_id: 'm', person_id: 'p', name: '闻予澄', gate: '',
-  way: 'hall', dir: 'in', at: '2026-02-01T01:05:00Z', at_device: null, skew_ms: null, offline: false, note: '',
+  way: 'hall', dir: 'in', at: '2026-02-01T01:05:00Z', at_device: null, skew_ms: null, offline: false, said: '', note: '',
   first_at: null, first_gate: '', conflict: false, again: false,
 };
 

@@ -38,6 +38,7 @@ export interface AgendaPointer {
   readonly v: number;
   readonly at: string;
   readonly item_id: string | null;
+  readonly title: string;
 }
 
 /** People were marked; of each person the line with the newest `v` holds. */

@@ -10,8 +10,11 @@ export interface Announced {
 
 /** What a feature does with a channel. */
 export interface Reader<S, E> {
-  /** Fetch the state by REST; asked first, and again whenever events may have been missed. */
-  snapshot(): Promise<S>;
+  /** Fetch the state by REST; asked first, and again whenever events may have been missed.
+   *
+   * `first` is what came with the reply to the subscription, where the channel brings its state along.
+   */
+  snapshot(first: unknown): Promise<S>;
   /** Show a state; it replaces whatever was there. */
   show(state: S): void;
   /** Apply one event. It may repeat what the snapshot already holds: compare `v`. */
@@ -59,11 +62,13 @@ export class Feed<S, E extends Announced> {
   /** Counts the snapshots asked for; the answer to any but the last is dropped. */
   private turn = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private first: unknown;
 
   constructor(private readonly reader: Reader<S, E>) {}
 
   /** The channel is subscribed; `whole` if everything since last time follows. */
-  up(whole: boolean): void {
+  up(whole: boolean, first?: unknown): void {
+    this.first = first;
     if (!whole || this.turn === 0) this.reload();
   }
 
@@ -92,7 +97,7 @@ export class Feed<S, E extends Announced> {
   private async load(turn: number, delay: number): Promise<void> {
     clearTimeout(this.timer);
     try {
-      const state = await this.reader.snapshot();
+      const state = await this.reader.snapshot(this.first);
       if (turn !== this.turn) return;
       this.reader.show(state);
     } catch (error) {

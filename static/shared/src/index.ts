@@ -10,3 +10,8 @@ export { Realtime } from './realtime.js';
 export type { EventOn, RealtimeOptions } from './realtime.js';
 export { ApiError, Rest } from './rest.js';
 export type { Address, Answer, Asking, Body, Method, RestOptions } from './rest.js';
+export { svgPicture } from './picture.js';
+export { BrowserSafe } from './safe.js';
+export type { Change, Safe } from './safe.js';
+export { ticket, ticketIn } from './ticket.js';
+export type { Ticket } from './ticket.js';

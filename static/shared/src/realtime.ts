@@ -35,6 +35,8 @@ export interface RealtimeOptions {
   readonly hub?: string;
   /** A login token, where there is no cookie. */
   readonly bearer?: string;
+  /** A screen's token, which is its connection token. */
+  readonly device?: string;
   /** Tried in this order. */
   readonly transports?: readonly TransportName[];
   /** Milliseconds between the hub's pings. */
@@ -82,7 +84,7 @@ export class Realtime {
       })),
       {
         name: 'h5',
-        getToken: () => this.session.token(),
+        getToken: () => (options.device === undefined ? this.session.token() : Promise.resolve(options.device)),
         emulationEndpoint: emulation,
         fetch: hearingFetch(fetch, emulation, heard),
         websocket: hearingSocket(socket, heard),

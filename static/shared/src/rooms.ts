@@ -22,9 +22,9 @@ export class Rooms {
 
   constructor(private readonly client: Centrifuge) {
     client
-      .on('subscribed', ({ channel, wasRecovering, recovered }) => {
+      .on('subscribed', ({ channel, wasRecovering, recovered, data }) => {
         this.attached.add(channel);
-        this.up(channel, wasRecovering && recovered);
+        this.up(channel, wasRecovering && recovered, data);
       })
       .on('unsubscribed', ({ channel }) => {
         this.attached.delete(channel);
@@ -69,16 +69,16 @@ export class Rooms {
   private subscription(channel: string): Subscription {
     return this.client.getSubscription(channel) ?? this.client
       .newSubscription(channel)
-      .on('subscribed', ({ wasRecovering, recovered }) => this.up(channel, wasRecovering && recovered))
+      .on('subscribed', ({ wasRecovering, recovered, data }) => this.up(channel, wasRecovering && recovered, data))
       .on('unsubscribed', ({ code, reason }) => this.end(channel, code, reason))
       .on('publication', ({ data }) => this.hear(channel, data));
   }
 
-  private up(channel: string, whole: boolean): void {
+  private up(channel: string, whole: boolean, first: unknown): void {
     const room = this.rooms.get(channel);
     if (!room) return;
     room.live = true;
-    room.feeds.forEach((feed) => feed.up(whole));
+    room.feeds.forEach((feed) => feed.up(whole, first));
   }
 
   private hear(channel: string, data: unknown): void {

@@ -126,3 +126,16 @@ it('remembers only so many ids, the newest', () => {
   ['a', 'b', 'c'].forEach((id) => seen.add(id));
   expect(['a', 'b', 'c'].map((id) => seen.has(id))).toEqual([false, true, true]);
 });
+
+it('a reader is given what came with the subscription, anew after a gap', async () => {
+  const given: unknown[] = [];
+  const feed = new Feed<unknown, Announced>({
+    snapshot: (first) => Promise.resolve(first), show: (state) => given.push(state), apply: () => undefined,
+  });
+  feed.up(false, 'first');
+  await vi.advanceTimersByTimeAsync(0);
+  feed.up(true, undefined);
+  feed.up(false, 'second');
+  await vi.advanceTimersByTimeAsync(0);
+  expect(given).toEqual(['first', 'second']);
+});
