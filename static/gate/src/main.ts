@@ -5,6 +5,7 @@ import App from './App.vue';
 import { Gate } from './gate.js';
 import { openSafe } from './safe.js';
 import { wakeSound } from './sound.js';
+import '@daibiao/shared/ribbon.css';
 import './gate.css';
 
 async function start(): Promise<void> {

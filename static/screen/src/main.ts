@@ -5,6 +5,7 @@ import { createApp } from 'vue';
 import App from './App.vue';
 import Setup from './Setup.vue';
 import { probe, refusal, Wall } from './wall.js';
+import '@daibiao/shared/ribbon.css';
 import './screen.css';
 
 interface Place extends Partial<Ticket> {
