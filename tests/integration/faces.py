@@ -5,9 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 import server.assembly
 from domain.consents import PURPOSES
-from tests.painted import PaintedEngine, pictures
+from domain.identity.account import Account
+from domain.people import AccountState
+from domain.permissions import Role
+from storage.identity import AccountStore
+from tests.integration.people import WEN, person, settle, ulid, yin
+from tests.painted import PaintedEngine, burst, pictures
 
 FACE = "/api/v1/me/face"
 VERSION = next(it.version for it in PURPOSES if it.key == "face")
@@ -63,3 +70,62 @@ async def enrol(caller, who: str, *, off: float = 0.1):
     reply = await caller.call("PUT", FACE, {"pictures": pictures(who, off=off)})
     assert reply.status == 200, reply.body
     return reply.json
+
+
+YAN = ulid(30)
+yan = person(YAN, "严执一", Role.ADMIN)
+
+
+@pytest.fixture
+async def engine(monkeypatch):
+    return paint(monkeypatch)
+
+
+@pytest.fixture
+async def house(engine, hub):
+    """The hub with people in it, and faces assessed and switched on."""
+    await settle(hub.db, hub.hub.ground.vault)
+    await switch_on(hub, await hub.sign_in(yin), await hub.sign_in(yan))
+    hub.clock.advance(seconds=2)
+    return hub
+
+
+@pytest.fixture
+async def phone(house):
+    """闻予澄 on a real session of her own, freshly proven, enrolled."""
+    caller = await real(house, WEN)
+    await enrol(caller, "wen")
+    return caller
+
+
+async def real(hub, person_id, **fields):
+    """Somebody with an account and a real session, freshly proven."""
+    at = hub.clock()
+    account = Account(
+        id=person_id, state=AccountState.ACTIVE, login_name=f"u{person_id[-2:]}",
+        created_at=at, created_by="t", updated_at=at, updated_by="t", **fields,
+    )  # fmt: skip
+    await AccountStore(hub.db).add(account)
+    caller = await hub.sign_in(person_id)
+    await hub.db["login_session"].update_many(
+        {"person_id": person_id}, {"$set": {"step_up_until": at + timedelta(minutes=5)}}
+    )
+    return caller
+
+
+async def challenge(caller):
+    reply = await caller.call("POST", "/api/v1/face/challenges", {"purpose": "step_up"})
+    assert reply.status == 201, reply.body
+    return reply.json
+
+
+async def claim(hub, **who):
+    reply = await hub.anybody.call("POST", "/api/v1/session/face", who)
+    assert reply.status == 201, reply.body
+    return reply.json
+
+
+async def verify(hub, drawn, who, *, at="now", frames=None, off=0.1):
+    frames = burst(who, drawn["steps"], at=at, off=off) if frames is None else frames
+    body = {"challenge": drawn["id"], "frames": frames}
+    return await hub.anybody.call("POST", "/api/v1/face/verify", body)
