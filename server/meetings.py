@@ -8,6 +8,7 @@ from domain.hall.services import HallServices
 from domain.meetings.agenda import AgendaService
 from domain.meetings.archive import ArchiveService
 from domain.meetings.desk import MeetingDesk
+from domain.meetings.my_meetings import MyMeetingsService
 from domain.meetings.notice_rules import NoticeRules
 from domain.meetings.opinion_clock import OpinionClock
 from domain.meetings.opinion_desk import OpinionParts, OpinionService
@@ -19,6 +20,7 @@ from domain.meetings.services import MeetingServices
 from domain.meetings.sign_ups import SignUpService
 from domain.rules import RuleBook
 from server.ground import Ground
+from storage.attendance import AttendanceStore
 from storage.files import FileStore
 from storage.grants import GrantStore
 from storage.meetings.agenda import AgendaStore, ResultStore
@@ -28,6 +30,7 @@ from storage.meetings.opinions import OpinionStore
 from storage.meetings.participants import ParticipantStore
 from storage.meetings.sign_ups import SignUpStore
 from storage.organisation import OrganisationStore
+from storage.seats import SeatStore
 
 
 def build_meetings(
@@ -66,6 +69,7 @@ def build_meetings(
             audit=audit, clock=clock,
         ),
         desk=desk,
+        mine=MyMeetingsService(meetings, entries, SeatStore(db), AttendanceStore(db)),
         opinion_clock=timer,
         opinions=OpinionService(
             opinions, OpinionParts(meetings, items, house, participants), timer,

@@ -45,6 +45,12 @@ class AttendanceStore:
         rows = await self._records.find({"_id": {"$in": keys}})
         return {row["p"]: _record(row) for row in rows}
 
+    async def of_person(self, person_id: str, meeting_ids: Some[str]) -> dict[str, Attendance]:
+        """Answer what is on record of somebody at some meetings, by meeting."""
+        keys = [f"{it}:{person_id}" for it in sorted(meeting_ids)]
+        rows = await self._records.find({"_id": {"$in": keys}}, limit=max(1, len(keys)))
+        return {row["m"]: _record(row) for row in rows}
+
     async def of(self, meeting_id: str) -> Sequence[Attendance]:
         """Answer every record of a meeting, by person id."""
         rows = await self._records.find({"m": meeting_id}, sort=[("p", 1)])

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -48,6 +48,12 @@ class SeatStore:
         """Answer the seat that somebody was given, or ``None``."""
         row = await self._seats.find_one({"held": f"{meeting_id}:{person_id}"})
         return _seat(row) if row else None
+
+    async def held_by(self, person_id: str, meeting_ids: Collection[str]) -> Mapping[str, Seat]:
+        """Answer the seats that somebody was given at some meetings, by meeting."""
+        some = sorted(meeting_ids)
+        rows = await self._seats.find({"p": person_id, "m": {"$in": some}}, limit=max(1, len(some)))
+        return {row["m"]: _seat(row) for row in rows}
 
     async def add(self, meeting_id: str, seats: Sequence[Seat]) -> None:
         """Keep new seats; those that are there already stay as they are."""

@@ -12,7 +12,7 @@ for its members only; nothing comes back from the archive.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Literal, Protocol
@@ -76,6 +76,9 @@ NEXT: Mapping[MeetingState, frozenset[MeetingState]] = {
 
 OVER = frozenset({_S.CLOSED, _S.ARCHIVED, _S.CANCELLED})
 """States in which nothing of a meeting is still to come."""
+
+TO_COME = frozenset(_S) - OVER - {_S.PLANNED}
+"""States in which people know of a meeting and something of it is still to come."""
 
 SEALED = frozenset({_S.ARCHIVED, _S.CANCELLED})
 """States in which nothing about a meeting changes any more."""
@@ -276,6 +279,27 @@ class MeetingStore(Protocol):
             wanted: Which of them.
             also: Further scopes of theirs: of the meetings they take part in.
             duties: Scopes of the meetings they prepare or run.
+            after: Where the page before ended.
+            limit: Most to answer.
+        """
+
+    async def among(
+        self,
+        meeting_ids: Collection[str],
+        person: Person,
+        *,
+        also: frozenset[str],
+        over: bool,
+        after: Place | None = None,
+        limit: int,
+    ) -> Sequence[Meeting]:
+        """Answer those of some meetings that a person may see and that were announced.
+
+        Args:
+            meeting_ids: Which ones.
+            person: Who asks.
+            also: Further scopes of theirs: of the meetings they take part in.
+            over: Those that are over, the latest first; else those to come, the next first.
             after: Where the page before ended.
             limit: Most to answer.
         """

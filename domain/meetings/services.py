@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from domain.meetings.agenda import AgendaService
 from domain.meetings.archive import ArchiveService
 from domain.meetings.desk import MeetingDesk
+from domain.meetings.my_meetings import MyMeetingsService
 from domain.meetings.opinion_clock import OpinionClock
 from domain.meetings.opinion_desk import OpinionService
 from domain.meetings.paper_desk import PaperService
@@ -22,6 +23,7 @@ class MeetingServices:
     agenda: AgendaService
     archive: ArchiveService
     desk: MeetingDesk
+    mine: MyMeetingsService
     opinion_clock: OpinionClock
     opinions: OpinionService
     papers: PaperService

@@ -15,11 +15,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from domain.meetings.meeting import Capacity, Meeting, Place, Wanted
+from domain.meetings.meeting import OVER, TO_COME, Capacity, Meeting, Place, Wanted
 from domain.people import Person
 from storage.client import Database
 from storage.visibility import visible_query
@@ -94,6 +94,32 @@ class MeetingStore:
             )
         rows = await self._meetings.find(
             {"$and": every}, projection=_SHOWN, sort=[("starts_at", -1), ("_id", -1)], limit=limit
+        )
+        return [_read(row) for row in rows]
+
+    async def among(
+        self,
+        meeting_ids: Collection[str],
+        person: Person,
+        *,
+        also: frozenset[str],
+        over: bool,
+        after: Place | None = None,
+        limit: int,
+    ) -> Sequence[Meeting]:
+        """Answer those of some meetings that a person may see and that were announced."""
+        query: dict[str, Any] = {
+            "_id": {"$in": sorted(meeting_ids)},
+            "state": {"$in": sorted(OVER if over else TO_COME)},
+            **visible_query(person, also=also),
+        }
+        way, beyond = (-1, "$lt") if over else (1, "$gt")
+        if after is not None:
+            at, key = after
+            later = [{"starts_at": {beyond: at}}, {"starts_at": at, "_id": {beyond: key}}]
+            query = {"$and": [query, {"$or": later}]}
+        rows = await self._meetings.find(
+            query, projection=_SHOWN, sort=[("starts_at", way), ("_id", way)], limit=limit
         )
         return [_read(row) for row in rows]
 
