@@ -15,6 +15,11 @@ export function words(error: unknown): string {
   return '页面出错了，请刷新后重试';
 }
 
+/** Tell whether a refusal may pass by itself: no network, too many asking, the hub in trouble. */
+export function mayPass(error: unknown): boolean {
+  return error instanceof ApiError && (error.unreachable || error.status === 429 || error.status >= 500);
+}
+
 /** A number of seconds, as people say it. */
 export function spell(seconds: number): string {
   if (seconds < 90) return `${Math.max(1, Math.round(seconds))} 秒`;
