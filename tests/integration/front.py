@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import segno
 
@@ -15,8 +17,10 @@ from domain.passes.code import Hall
 from domain.permissions import Role
 from domain.roster import Kind
 from domain.seats import Spot
+from storage.organisation import OrganisationStore
 from tests.integration.conftest import Caller, RunningHub
-from tests.integration.hall import MEETING, URL, convene, zhuo
+from tests.integration.hall import ITEMS, MEETING, URL, convene, zhuo
+from tests.integration.meetings import PARTS
 from tests.integration.test_identity import grant, staff
 from tests.painted import PaintedEngine, vector
 
@@ -33,11 +37,16 @@ async def gather(hub: RunningHub) -> dict[str, str]:
         place="世博中心",
         cls="C2",
         audience=[f"mtg:{MEETING}"],
+        agenda_published_at=hub.clock(),
     )
+    for part in PARTS:
+        await OrganisationStore(hub.db).put(part)
     people = {}
     for number, name in enumerate(NAMES, 1):
         login_name = f"deputy{number}"
-        person_id = await staff(hub, name, login_name, card={"kind": Kind.DEPUTY})
+        person_id = await staff(
+            hub, name, login_name, card={"kind": Kind.DEPUTY, "delegation_id": "pudong"}
+        )
         await grant(hub, person_id, Role.DEPUTY)
         people[login_name] = person_id
         await hub.db["participant"].insert_one(
@@ -50,9 +59,40 @@ async def gather(hub: RunningHub) -> dict[str, str]:
             }
         )
     seats = hub.services.seats
-    await seats.lay_out(MEETING, [Spot(no="A-3-8", row=3, col=8, block="A")], by=zhuo)
+    spots = [
+        Spot(no=f"{block}-{row}-{col}", row=row, col=first + col, block=block)
+        for block, first, last in (("A", 0, 10), ("B", 11, 8))
+        for row in range(1, 9)
+        for col in range(1, last + 1)
+    ]
+    await seats.lay_out(MEETING, spots, by=zhuo)
     await seats.assign(MEETING, [("A-3-8", people["deputy1"])], by=zhuo)
     return people
+
+
+def pdf(text: str) -> bytes:
+    """Make a file as it lies on the tables."""
+    made = io.BytesIO()
+    segno.make(text).save(made, kind="pdf", scale=8)
+    return made.getvalue()
+
+
+async def send(caller: Caller, name: str, text: str) -> str:
+    """Send a file and answer its id."""
+    named = {"X-File-Name": quote(name)}
+    sent = await caller.call("POST", "/api/v1/files", body=pdf(text), headers=named)
+    assert sent.status == 201, sent.body
+    return sent.json["id"]
+
+
+async def on_the_table(hub: RunningHub, caller: Caller) -> dict[str, str]:
+    """Put a paper on the agenda; answers its id, and the file that is to replace its own."""
+    file_id = await send(caller, "条例草案（一稿）.pdf", "FIRST")
+    said = {"file_id": file_id, "title": "关于修改议事规则的决定（草案）"}
+    added = await caller.call("POST", f"{URL}/agenda/{ITEMS[0]}/papers", said)
+    assert added.status == 201, added.body
+    second = await send(caller, "条例草案（二稿）.pdf", "SECOND")
+    return {"PAPER": added.json["papers"][0]["id"], "NEXT_FILE": second}
 
 
 async def device_token(hub: RunningHub, role: str) -> str:

@@ -17,7 +17,9 @@ from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.web import Application
 
+from domain.codes.reader import PERSON
 from domain.faces.liveness import Step
+from domain.passes.code import Contact
 from domain.permissions import Role
 from handlers.api import ServerApiHandler
 from realtime.api import Api
@@ -29,9 +31,10 @@ from tests.integration.front import (
     gather,
     hall_code,
     motion,
+    on_the_table,
     stale_code,
 )
-from tests.integration.hall import MEETING
+from tests.integration.hall import MEETING, URL, zhuo
 from tests.integration.people import person, ulid
 from tests.integration.test_identity import PASSWORD, staff
 from tests.needs import need
@@ -87,7 +90,9 @@ def hub_more(built):
 
 async def npm(workspace, *arguments, **environment):
     """Run npm in the workspace, and answer what it printed; it must succeed."""
-    plain = {"NO_COLOR": "1", "PATH": os.environ["PATH"], "HOME": str(workspace.parent)}
+    # Without UTF-8, Chromium keeps no file under a Chinese name.
+    plain = {"NO_COLOR": "1", "LANG": "C.UTF-8"}
+    plain |= {"PATH": os.environ["PATH"], "HOME": str(workspace.parent)}
     process = await asyncio.create_subprocess_exec(
         need("npm"),
         *arguments,
@@ -147,6 +152,9 @@ async def hall(hub, tmp_path):
     for name, text in (("hall", code["code"]), ("stale", stale)):
         segno.make(text, error="m").save(str(tmp_path / f"{name}.png"), scale=4)
     hub.people = people
+    runs = await hub.sign_in(zhuo)
+    paper = await on_the_table(hub, runs)
+    seat = await runs.call("GET", f"{URL}/seats/A-3-8/code")
     return {
         "CHROMIUM": need("chromium"),
         "HUB_URL": hub.url,
@@ -160,7 +168,12 @@ async def hall(hub, tmp_path):
         "CAMERA_BLANK": str(film("WELCOME", tmp_path / "blank.y4m")),
         "HALL_PICTURE": str(tmp_path / "hall.png"),
         "STALE_PICTURE": str(tmp_path / "stale.png"),
+        "STAFF_TOKEN": runs.token,
+        "SEAT_CODE": seat.json["code"],
+        "CONTACT_CODE": await hub.services.passes.keys.sign(Contact(PERSON, people["deputy1"])),
+        "DEPUTY2": people["deputy2"],
         "SHOTS": os.environ.get("SHOTS", ""),
+        **paper,
     }
 
 
@@ -187,8 +200,10 @@ async def test_chromium_comes_back_too_and_shows_its_banner_after_five_seconds(w
 
 
 async def test_the_pages_know_what_they_show_and_say(workspace):
-    files = [f"test/{name}.test.ts" for name in ("app", "faces", "keeper", "outcome", "reading")]
-    assert passed(await npm(workspace, "test", "-w", "h5", "--", *files)) > 50
+    files = [
+        f"test/{name}.test.ts" for name in ("app", "faces", "keeper", "outcome", "pages", "reading")
+    ]
+    assert passed(await npm(workspace, "test", "-w", "h5", "--", *files)) > 70
 
 
 def test_what_a_phone_loads_first_is_small(built):
@@ -219,7 +234,7 @@ def test_the_pages_name_no_foreign_host(built):
 @pytest.mark.chromium
 async def test_deputies_come_in_by_every_door_of_their_phone(workspace, hub, hall):
     file = "test/browser/doors.test.ts"
-    assert passed(await npm(workspace, "test", "-w", "h5", "--", file, **hall)) == 13
+    assert passed(await npm(workspace, "test", "-w", "h5", "--", file, **hall)) == 16
     rows = await hub.db["attendance"].find({"m": MEETING})
     ways = {row["p"]: row["how"] for row in rows}
     hall_ways = {hub.people[f"deputy{n}"]: "hall" for n in (2, 3, 4, 5)}

@@ -1,5 +1,7 @@
 /** Coming in, scanning and being scanned, in Chromium, at the real hub. */
 
+import { readFile } from 'node:fs/promises';
+
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Browser } from 'playwright-core';
 
@@ -175,6 +177,73 @@ describe.skipIf(!ready)('the doors', () => {
     await says(page, '第一次全体会议');
     await page.getByRole('link', { name: /我的签到码/ }).click();
     await page.getByAltText(/我的签到码/).waitFor();
+  });
+
+  it('opens the paper behind its code, in the version that holds, and says when that is a new one', async () => {
+    const { page, context } = taken(await loggedIn(chromium, 'deputy1'));
+    const saved = async (): Promise<{ name: string; text: string }> => {
+      const coming = page.waitForEvent('download');
+      await page.getByRole('button', { name: '保存到手机' }).click();
+      const file = await coming;
+      return { name: file.suggestedFilename(), text: await readFile(await file.path(), 'latin1') };
+    };
+    await open(page, `/papers/${env('PAPER')}`);
+    await says(page, '关于修改议事规则的决定（草案）');
+    await says(page, /第 1 版.*发布/);
+    const first = await saved();
+    expect([first.name, first.text.slice(0, 5)]).toEqual(['条例草案（一稿）.pdf', '%PDF-']);
+    await page.waitForFunction(() => performance.getEntriesByType('resource').some(({ name }) => name.includes('/realtime/token')));
+    const replaced = await context.request.put(`${hub}/api/v1/papers/${env('PAPER')}`, {
+      headers: { Authorization: `Bearer ${env('STAFF_TOKEN')}` }, data: { v: 1, file_id: env('NEXT_FILE') },
+    });
+    expect(replaced.status()).toBe(200);
+    await says(page, '此文件已更新为第 2 版');
+    const second = await saved();
+    expect([second.name, second.text === first.text]).toEqual(['条例草案（二稿）.pdf', false]);
+    await context.setOffline(true);
+    await page.getByRole('button', { name: '打开阅读' }).click();
+    await says(page, '网络不可用，请稍后再试');
+    await context.setOffline(false);
+    await open(page, `/papers/${'0'.repeat(26)}`);
+    await says(page, '没有找到这份文件');
+  });
+
+  it('says whether a seat is one’s own and where that is, and follows when it is given anew', async () => {
+    const mine = taken(await loggedIn(chromium, 'deputy1'));
+    await open(mine.page, `/scan?code=${env('SEAT_CODE')}`);
+    await mine.page.getByRole('button', { name: '打开' }).click();
+    await says(mine.page, '这就是您的座位，请就座');
+    await says(mine.page, '3 排在本区是 1 至 10 座，您在 8 座，挨着 7 座和 9 座。');
+    await open(mine.page, `/meetings/${env('MEETING')}/seats?no=A-3-7`);
+    await says(mine.page, '您扫的是 A 区 3 排 7 座');
+    await mine.page.getByRole('img', { name: '会场座位图，您的座位：A 区 3 排 8 座，您扫的座位：A 区 3 排 7 座' }).waitFor();
+    const { page, context } = taken(await loggedIn(chromium, 'deputy2'));
+    await open(page, `/meetings/${env('MEETING')}/seats?no=A-3-8`);
+    await says(page, '没有为您安排座位');
+    expect(await page.locator('main').innerText()).not.toContain('闻予澄');
+    await page.waitForFunction(() => performance.getEntriesByType('resource').some(({ name }) => name.includes('/realtime/token')));
+    const given = await context.request.post(`${hub}/api/v1/meetings/${env('MEETING')}/seats`, {
+      headers: { Authorization: `Bearer ${env('STAFF_TOKEN')}` }, data: { assignments: [{ no: 'B-1-1', person_id: env('DEPUTY2') }] },
+    });
+    expect(await given.json()).toMatchObject({ results: [{ outcome: 'assigned' }] });
+    await says(page, 'B 区 1 排 12 座');
+    await open(page, `/meetings/${'0'.repeat(26)}/seats`);
+    await says(page, '没有找到这次会议的座位图');
+  });
+
+  it('shows of a deputy what is public, and of any other code that it is none of these', async () => {
+    const { page, context } = taken(await loggedIn(chromium, 'deputy1'));
+    const { code } = (await (await context.request.get(`${hub}/api/v1/me/contact-code`)).json()) as { code: string };
+    await open(page, `/scan?code=${code}`);
+    await page.getByRole('button', { name: '打开' }).click();
+    await page.getByRole('heading', { name: '闻予澄' }).waitFor();
+    expect(await page.getByRole('definition').allInnerTexts()).toEqual(['浦东新区代表团']);
+    await open(page, `/contact?code=${env('SEAT_CODE')}`);
+    await says(page, '这不是代表联络码');
+    await open(page, `/contact?code=${code.slice(0, -8)}AAAAAAAA`);
+    await says(page, '二维码无效');
+    await open(page, '/contact');
+    await says(page, '没有找到这位代表的公开信息');
   });
 
   it('shows on the phone that the gate has read its code', async () => {
