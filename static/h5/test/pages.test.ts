@@ -27,6 +27,7 @@ describe('the plan of a hall', () => {
     expect(drawn?.blocks).toEqual([{ name: 'A', x: 1.5, y: 1.5 }, { name: 'B', x: 5.5, y: 1.5 }]);
     expect([drawn?.own, drawn?.asked]).toEqual([{ x: 2, y: 1 }, { x: 6, y: 0 }]);
     expect(drawn?.seats).not.toContain('M3.14 ');
+    expect([drawn?.near.split('M').length, drawn?.near.includes('M4.14 ')]).toEqual([10, false]);
   });
 
   it('is the block of the seat where every block counts anew', () => {

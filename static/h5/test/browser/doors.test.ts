@@ -200,6 +200,10 @@ describe.skipIf(!ready)('the doors', () => {
     await says(page, '此文件已更新为第 2 版');
     const second = await saved();
     expect([second.name, second.text === first.text]).toEqual(['条例草案（二稿）.pdf', false]);
+    await page.getByRole('button', { name: '打开阅读' }).click();
+    await page.waitForURL(/\/api\/v1\/files\/[0-9A-Z]{26}\/content$/);
+    await page.goBack();
+    await says(page, /第 2 版.*更新/);
     await context.setOffline(true);
     await page.getByRole('button', { name: '打开阅读' }).click();
     await says(page, '网络不可用，请稍后再试');

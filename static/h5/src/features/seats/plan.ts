@@ -11,6 +11,8 @@ export interface Plan {
   readonly high: number;
   /** All seats as one shape, which a phone draws at once. */
   readonly seats: string;
+  /** Those in the block that is looked for. */
+  readonly near: string;
   /** Blocks by name, each in the middle of its seats. */
   readonly blocks: readonly { readonly name: string; readonly x: number; readonly y: number }[];
   readonly own: Point | undefined;
@@ -35,12 +37,12 @@ export function plan(all: readonly Spot[], own: Spot | undefined, asked: Spot | 
   if (!drawn.length) return undefined;
   const [left, top] = [least(drawn, 'col'), least(drawn, 'row')];
   const at = ({ row, col }: Spot): Point => ({ x: col - left, y: row - top });
-  const points = drawn.map(at);
   const shown = (seat: Spot | undefined): Point | undefined => (seat && drawn.includes(seat) ? at(seat) : undefined);
   return {
     wide: most(drawn, 'col') - left + 1,
     high: most(drawn, 'row') - top + 1,
-    seats: points.map(({ x, y }) => `M${x + 0.14} ${y + 0.14}h.72v.72h-.72z`).join(''),
+    seats: drawn.map(at).map(square).join(''),
+    near: middle?.block ? drawn.filter(({ block }) => block === middle.block).map(at).map(square).join('') : '',
     blocks: [...new Set(drawn.map(({ block }) => block))].filter(Boolean).map((name) => {
       const some = drawn.filter(({ block }) => block === name);
       return {
@@ -54,6 +56,7 @@ export function plan(all: readonly Spot[], own: Spot | undefined, asked: Spot | 
   };
 }
 
+const square = ({ x, y }: Point): string => `M${x + 0.14} ${y + 0.14}h.72v.72h-.72z`;
 const least = (some: readonly Spot[], what: 'row' | 'col'): number => some.reduce((it, seat) => Math.min(it, seat[what]), Infinity);
 const most = (some: readonly Spot[], what: 'row' | 'col'): number => some.reduce((it, seat) => Math.max(it, seat[what]), 0);
 
