@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -23,6 +22,7 @@ from handlers.routing import Route
 from server.application import ROUTES, VERBS
 from storage.identity import AccountStore
 from storage.people import PeopleStore
+from tests.integration.addresses import address
 from tests.integration.conftest import Caller, Reply, RunningHub
 
 PASSWORD = "Chunjiang-2026"
@@ -517,7 +517,7 @@ async def test_f01_4_a_suspended_deputy_reads_and_writes_nothing(hub):
 async def test_f01_4_every_operation_of_a_deputy_is_closed_to_a_suspended_one(hub, needed):
     """F01-4: ``POST /suggestions`` → 403."""
     operations = [
-        (verb.upper(), filled(route))
+        (verb.upper(), address(route))
         for route, verb, promise in declared()
         if promise.access is needed
     ]
@@ -702,24 +702,9 @@ def declared() -> Iterator[tuple[Route, str, Operation]]:
                 yield route, verb, promise
 
 
-VALUES = ("0" * 26, "2026", "2026-02-02", "pudong", "0" * 64, "x.js", "deputy", "1")
-
-
-def filled(route: Route) -> str:
-    """An address of the route, with something in each group that it accepts."""
-    groups = re.findall(r"{\w+}", route.template)
-    for values in itertools.product(VALUES, repeat=len(groups)):
-        path = route.template
-        for group, value in zip(groups, values, strict=True):
-            path = path.replace(group, value)
-        if route.regex.fullmatch(path):
-            return path
-    raise LookupError(f"add to VALUES what fits {route.pattern}")
-
-
 @pytest.mark.parametrize("role", [Role.DEPUTY, Role.ADMIN])
 async def test_f01_6_no_route_is_open_to_faces_only(hub, role):
-    """F01-6."""
+    """F01-6: but for what is about faces themselves, nothing asks for one."""
     person = Person(id="3" * 26, name="岑以宁", grants=(Grant(role=role),))
     before = await hub.sign_in(person)
     gated = 0
@@ -729,11 +714,12 @@ async def test_f01_6_no_route_is_open_to_faces_only(hub, role):
         proven = await hub.sign_in(
             person.model_copy(update={"step_up_until": hub.clock.now + timedelta(minutes=5)})
         )
-        reply = await proven.call(verb.upper(), filled(route), body)
+        reply = await proven.call(verb.upper(), address(route), body)
         assert b"step_up_required" not in reply.body, route.template
-        assert reply.status < 400 or b"face" not in reply.body, route.template
+        if "/face" not in route.template:
+            assert reply.status < 400 or b"face" not in reply.body, route.template
         if promise.step_up:
-            asked = await before.call(verb.upper(), filled(route), body)
+            asked = await before.call(verb.upper(), address(route), body)
             if asked.code != "forbidden":
                 gated += 1
                 assert asked.code == "step_up_required", (verb, route.template, asked.body)
