@@ -158,6 +158,7 @@ def _introduce(console: Console, visitors: list[Visitor], origin: str, street: s
     console.print()
     console.print(f"  hub               {origin}", highlight=False)
     console.print(f"  pages on phones   {origin}/h5/", highlight=False)
+    console.print(f"  desk of the staff {origin}/console/", highlight=False)
     console.print(f"  API               {origin}/docs", highlight=False)
     console.print(f"  log in by WeChat  {origin}/api/v1/wechat/authorize", highlight=False)
     console.print(f"  simulated phones  {street}/phones", highlight=False)
