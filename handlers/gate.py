@@ -34,6 +34,23 @@ class GateFaceDraft(Draft):
     dir: Direction = Direction.IN
 
 
+class HereQuery(Draft):
+    """For which meeting a gate asks."""
+
+    meeting_id: Id
+
+
+class HereView(BaseModel):
+    """What a gate may offer; ``reason`` is the code of the refusal where it may offer nothing.
+
+    ``identify`` says that names are proposed where no code is shown.
+    """
+
+    available: bool
+    reason: str = ""
+    identify: bool = False
+
+
 class NamedView(BaseModel):
     """Somebody it may be."""
 
@@ -75,6 +92,12 @@ class GateFaceHandler(ApiHandler):
     """``/api/v1/gates/{gate}/face``."""
 
     max_body = BURST
+
+    @operation(Permission.PASS_SCAN)
+    async def get(self, gate: Gate, query: HereQuery) -> HereView:
+        """Show what a gate may offer now, so that it offers nothing that would be refused."""
+        here = await self.services.faces.gate.here(query.meeting_id, by=self.user)
+        return HereView(**here._asdict())
 
     @operation(Permission.PASS_SCAN, rate="face")
     async def post(self, gate: Gate, body: GateFaceDraft) -> GateFaceView:

@@ -58,6 +58,14 @@ class Proposal(NamedTuple):
     until: datetime
 
 
+class Here(NamedTuple):
+    """What a gate may offer; ``reason`` is the code of the refusal where it may offer nothing."""
+
+    available: bool
+    reason: str = ""
+    identify: bool = False
+
+
 class AtGate(NamedTuple):
     """Where somebody stands, and the device's own number of this scan."""
 
@@ -102,6 +110,19 @@ class FaceGate:
         self._clock = clock
         self._new_id = new_id
         self._make_token = make_token
+
+    async def here(self, meeting_id: str, *, by: Person) -> Here:
+        """Answer what a gate of this meeting may offer now.
+
+        Raises:
+            Forbidden: Not of the staff of the meeting.
+        """
+        ports = self._ports
+        await driven(ports.meetings, meeting_id, by=by, permission=Permission.PASS_SCAN)
+        standing = await ports.module.standing()
+        if not standing.on:
+            return Here(available=False, reason=standing.reason)
+        return Here(available=True, identify=(await ports.rules.now()).identify)
 
     async def show(
         self, at: AtGate, pictures: Sequence[str], *, code: str = "", by: Person

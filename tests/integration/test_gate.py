@@ -151,6 +151,23 @@ async def test_faces_propose_names_only_where_the_rule_says_so(gate):
     assert await gate.db["attendance"].count({}) == 0
 
 
+async def test_a_gate_is_told_beforehand_what_it_may_offer(gate):
+    async def here(caller=gate.scanner):
+        return await caller.call("GET", f"{GATE}?meeting_id={MEETING}")
+
+    assert (await here()).json == {"available": True, "reason": "", "identify": False}
+    await identify(gate)
+    assert (await here()).json == {"available": True, "reason": "", "identify": True}
+    admin = await gate.sign_in(person(ulid(42), "管理员", Role.ADMIN))
+    off = {"on": False, "reason": "试点结束", "v": 1}
+    assert (await admin.call("PUT", "/api/v1/admin/flags/face", off)).status == 200
+    gate.clock.advance(seconds=2)
+    said = (await here()).json
+    assert said == {"available": False, "reason": "feature_off", "identify": False}
+    assert (await here(await gate.sign_in(elsewhere))).status == 403
+    assert (await here(await gate.sign_in(member(1)))).status == 403
+
+
 async def test_a_proposed_name_that_a_person_confirms_goes_through_the_doors_once(gate):
     await identify(gate)
     proposal = (await show(gate, "a", picture("face-2", at="gate"))).json["proposal"]
