@@ -10,6 +10,7 @@ import { shallowReactive } from 'vue';
 import { nonce } from './bytes.js';
 import { Decider } from './deciding.js';
 import type { Decision } from './deciding.js';
+import { faceHere } from './face.js';
 import { AT_ONCE, batch, settled } from './handing.js';
 import type { BatchAnswer, ScanAnswer } from './handing.js';
 import { ACCEPTED, DUPLICATE, OVER } from './judging.js';
@@ -18,11 +19,11 @@ import type { PassList } from './list.js';
 import { fetchList, opened } from './listing.js';
 import type { Fetched, KeptList } from './listing.js';
 import type { GateSafe } from './safe.js';
+import { Sight } from './sight.js';
 import { sorted, unstarted } from './state.js';
 import type { Conflict, Device, Mark, Queued, State, Verdict } from './state.js';
 import { says } from './words.js';
 
-const SAME = 3000;
 const PATIENCE = 3000;
 const REFRESH = 120_000;
 const MOST_CODE = 4096;
@@ -34,8 +35,9 @@ export class Gate {
   private rest = new Rest();
   private decider: Decider | undefined;
   private readonly passed = new Map<string, Mark>();
-  /** When each code was last in sight. */
-  private readonly sight = new Map<string, number>();
+  private readonly sight = new Sight();
+  /** When it was last asked whether faces are recognised here. */
+  private facedAt = 0;
   private turn: Promise<unknown> = Promise.resolve();
   private busy = false;
   private waitUntil = 0;
@@ -101,21 +103,38 @@ export class Gate {
     this.state.device = undefined;
   }
 
-  /** Deal with a code that was read; nothing if it is still the same one. */
-  scan(text: string): Promise<Verdict | undefined> {
+  /** Deal with a code that was read; nothing if it is still the same one.
+   *
+   * `number` is that of a turn which began at another door.
+   */
+  scan(text: string, number = nonce()): Promise<Verdict | undefined> {
     const code = text.slice(0, MOST_CODE);
     const now = this.now();
-    // A badge that is held up stays one scan, however long, and whatever is read beside it.
-    for (const [seen, at] of this.sight) if (now - at >= SAME) this.sight.delete(seen);
-    const same = this.sight.has(code);
-    this.sight.set(code, now);
+    const fresh = this.sight.fresh(code, now);
     const device = this.state.device;
-    if (same || !device || this.state.ended === 'revoked' || !code.trim()) return Promise.resolve(undefined);
-    const asked = { nonce: nonce(), code, meeting_id: device.meetingId, gate: device.gate, dir: device.dir, at: now };
+    if (!fresh || !device || this.state.ended === 'revoked' || !code.trim()) return Promise.resolve(undefined);
+    const asked = { nonce: number, code, meeting_id: device.meetingId, gate: device.gate, dir: device.dir, at: now };
     // One after the other, in the order in which they were read.
     const mine = this.turn.then(() => this.pass(asked));
     this.turn = mine.catch(() => undefined);
     return mine;
+  }
+
+  /** Ask the hub what only the hub can answer; nothing of it is kept or queued.
+   *
+   * @throws ApiError with the refusal, or `unreachable`.
+   */
+  async ask<T>(asking: (rest: Rest, device: Device) => Promise<T>): Promise<T> {
+    const { device } = this.state;
+    if (!device) throw new Error('no device has been set up');
+    try {
+      return await asking(this.rest, device);
+    } catch (error) {
+      // A refusal is about this question; only who is gone, or no longer known, changes what the gate does.
+      const gone = error instanceof ApiError && (error.unreachable || (error.status === 401 && error.code !== 'proposal_dead'));
+      if (gone) await this.failed(error);
+      throw error;
+    }
   }
 
   /** Somebody has been told of these conflicts. */
@@ -134,6 +153,7 @@ export class Gate {
       this.state.link = 'up';
       await this.handIn(device);
       if (this.now() - this.state.listedAt > REFRESH) await this.install(device, await fetchList(this.rest, device, () => this.now()));
+      await this.learnFace(device);
       this.state.problem = '';
     } catch (error) {
       await this.failed(error);
@@ -155,6 +175,8 @@ export class Gate {
     this.rest = this.asking(device.token);
     this.state.device = device;
     this.state.ended = undefined;
+    this.state.face = undefined;
+    this.facedAt = 0;
   }
 
   private async pass(asked: Omit<Queued, 'said'>): Promise<Verdict> {
@@ -175,7 +197,20 @@ export class Gate {
     return this.decide(asked);
   }
 
-  private async heard(answer: ScanAnswer): Promise<Verdict> {
+  private async learnFace(device: Device): Promise<void> {
+    if (this.now() - this.facedAt <= REFRESH) return;
+    try {
+      this.state.face = await faceHere(this.rest, device);
+    } catch (error) {
+      // Faces that cannot be asked about are not offered; that is no reason to doubt the network.
+      if (!(error instanceof ApiError) || error.unreachable || error.status === 401) throw error;
+      this.state.face = { available: false, reason: error.code, identify: false };
+    }
+    this.facedAt = this.now();
+  }
+
+  /** Take in what the hub has decided; answers what is shown. */
+  async heard(answer: ScanAnswer): Promise<Verdict> {
     const { person_id: person } = answer;
     const into = answer.dir === 'in';
     if (person && (answer.accepted || DUPLICATE.has(answer.result))) {

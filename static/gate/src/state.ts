@@ -1,6 +1,7 @@
 /** What the gate knows, keeps and shows. */
 
 import type { Passed } from './deciding.js';
+import type { FaceHere } from './face.js';
 import type { Direction, Result } from './judging.js';
 import type { PassList } from './list.js';
 
@@ -59,6 +60,8 @@ export interface State {
   /** Milliseconds that the clock of this device is ahead of the hub's. */
   skew: number;
   ended: 'revoked' | 'over' | undefined;
+  /** What the hub says about faces at this gate, once it was asked. */
+  face: FaceHere | undefined;
   conflicts: readonly Conflict[];
   /** Why the list or the queue does not get through, though there is a network. */
   problem: string;
@@ -74,7 +77,7 @@ export interface Mark extends Passed {
 export function unstarted(): State {
   return {
     device: undefined, link: 'up', queued: 0, foreign: 0, list: undefined, listedAt: 0, skew: 0,
-    ended: undefined, conflicts: [], problem: '',
+    ended: undefined, face: undefined, conflicts: [], problem: '',
   };
 }
 

@@ -56,3 +56,18 @@ export const MANNERS: Readonly<Record<Tone, Manner>> = {
   stop: { sign: '✕', word: '不能通过', tune: [[220, 500]], shake: [400], stays: 6000 },
   unsure: { sign: '？', word: '请人工核对', tune: [[440, 120], [330, 300]], shake: [80, 60, 300], stays: 6000 },
 };
+
+/** What is said where a face is recognised; what the hub refuses, it says in its own words. */
+export const FACE = {
+  wait: '请出示个人码或证件',
+  look: '请看镜头',
+  asking: '正在核对…',
+  choose: '请选择姓名，再由本人或工作人员确认',
+  nobody: '未找到相近的人，请出示个人码或证件',
+  noCamera: '摄像头没有画面，请改用其他方式',
+  others: '不刷脸同样签到：',
+  offline: '刷脸需要网络，现用扫码',
+  gone: '本会议现在不能刷脸，请扫码',
+  byHand: '请工作人员核对证件，在签到台人工签到',
+  about: '刷脸只在联网时可用。画面只发给系统核对，本机不保存。',
+} as const;

@@ -29,6 +29,7 @@ class Hub {
 
   private answer(path: string, body: Record<string, unknown> | null): object {
     if (path.endsWith('/pass-list')) return { ...cases.list };
+    if (path.includes('/face')) return { available: false, reason: 'feature_off', identify: false };
     if (path.endsWith('/pass-keys')) {
       const spelt = (hex: string): string => Buffer.from(hex, 'hex').toString('base64url');
       return { keys: cases.keys.map((it) => ({ ...it, public: spelt(it.public), since: '', until: null })) };

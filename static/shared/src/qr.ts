@@ -42,8 +42,10 @@ async function reader(): Promise<Read> {
  *
  * @throws NoCamera with what a person should be told.
  */
-export async function watch(video: HTMLVideoElement, seen: (text: string) => void): Promise<() => void> {
-  const close = await openCamera(video, 'environment');
+export async function watch(
+  video: HTMLVideoElement, seen: (text: string) => void, facing: 'user' | 'environment' = 'environment',
+): Promise<() => void> {
+  const close = await openCamera(video, facing);
   const canvas = document.createElement('canvas');
   let over = false;
   const stop = (): void => {
