@@ -12,7 +12,9 @@ from domain.consents import PURPOSES
 from domain.identity.account import Account
 from domain.people import AccountState
 from domain.permissions import Role
+from domain.rules import RuleParam, Unit, begin_of
 from storage.identity import AccountStore
+from storage.rules import RuleStore
 from tests.integration.people import WEN, person, settle, ulid, yin
 from tests.painted import PaintedEngine, burst, pictures
 
@@ -70,6 +72,22 @@ async def enrol(caller, who: str, *, off: float = 0.1):
     reply = await caller.call("PUT", FACE, {"pictures": pictures(who, off=off)})
     assert reply.status == 200, reply.body
     return reply.json
+
+
+async def identify(hub, *, on=True):
+    """Let faces propose names, by a row of the rule book."""
+    day = hub.clock().date()
+    await RuleStore(hub.db).add(
+        RuleParam(
+            key="face.identify",
+            value=on,
+            unit=Unit.FLAG,
+            valid_from=day,
+            since=begin_of(day),
+            source="试点",
+        )
+    )
+    hub.clock.advance(seconds=2)
 
 
 YAN = ulid(30)

@@ -11,12 +11,10 @@ from domain.passes.code import Form, Personal
 from domain.people import AccountState
 from domain.permissions import Role
 from domain.roster import Card, Kind
-from domain.rules import RuleParam, Unit, begin_of
 from storage.identity import AccountStore
 from storage.people import PeopleStore
-from storage.rules import RuleStore
 from tests.integration.conftest import Caller
-from tests.integration.faces import enrol, paint, switch_on
+from tests.integration.faces import enrol, identify, paint, switch_on
 from tests.integration.hall import MEETING, OTHER, URL, convene, elsewhere, member, zhuo
 from tests.integration.people import person, ulid
 from tests.painted import burst, picture
@@ -66,22 +64,6 @@ async def code_of(hub, number, *, meeting_id=MEETING):
 async def show(hub, nonce, *frames, caller=None, gate=GATE, **more):
     body = {"meeting_id": MEETING, "nonce": nonce, "frames": list(frames), **more}
     return await (caller or hub.scanner).call("POST", gate, body)
-
-
-async def identify(hub, *, on=True):
-    """Let faces propose names, by a row of the rule book."""
-    day = hub.clock().date()
-    await RuleStore(hub.db).add(
-        RuleParam(
-            key="face.identify",
-            value=on,
-            unit=Unit.FLAG,
-            valid_from=day,
-            since=begin_of(day),
-            source="试点",
-        )
-    )
-    hub.clock.advance(seconds=2)
 
 
 async def test_code_and_face_together_check_somebody_in_by_the_same_doors(gate):

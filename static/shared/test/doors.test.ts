@@ -6,12 +6,13 @@ import { chromium } from 'playwright-core';
 import type { Browser, Page } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 
+import { judged } from './fit.js';
 import { house } from './house.js';
 import type { House } from './house.js';
 import { Proxy } from './proxy.js';
 
 const hub = house() as House;
-const { CHROMIUM: executablePath, OPENING: about, PICTURES: pictures } = process.env;
+const { CHROMIUM: executablePath, OPENING: about } = process.env;
 
 interface Opening {
   readonly meeting: string;
@@ -24,26 +25,6 @@ interface Opening {
 }
 
 const PATIENCE = { timeout: 20_000, interval: 50 };
-const axe = readFileSync(new URL('../../node_modules/axe-core/axe.min.js', import.meta.url), 'utf-8');
-
-interface Violation {
-  readonly id: string;
-  readonly impact: string;
-  readonly nodes: readonly { readonly html: string }[];
-}
-
-/** What would keep somebody from using the page, and a picture for people to look at. */
-async function judged(page: Page, name: string): Promise<void> {
-  if (pictures) await page.screenshot({ path: `${pictures}/${name}.png` });
-  await page.evaluate(axe);
-  const found = await page.evaluate(async () => {
-    const { axe } = globalThis as unknown as { axe: { run(): Promise<{ violations: Violation[] }> } };
-    return (await axe.run()).violations;
-  });
-  const bad = found.filter((it) => it.impact === 'serious' || it.impact === 'critical');
-  expect(bad.map((it) => `${name}: ${it.id} ${it.nodes[0]?.html}`)).toEqual([]);
-}
-
 const text = (page: Page, part: string): Promise<string> =>
   page.locator(`[data-part="${part}"]`).first().innerText({ timeout: 500 }).catch(() => '');
 const shows = (page: Page, part: string, wanted: string | RegExp): Promise<void> =>
