@@ -105,15 +105,15 @@ export class Gate {
 
   /** Deal with a code that was read; nothing if it is still the same one.
    *
-   * `number` is that of a turn which began at another door.
+   * `number` is that of a turn which began at another door: it is dealt with whatever is in sight.
    */
-  scan(text: string, number = nonce()): Promise<Verdict | undefined> {
+  scan(text: string, number = ''): Promise<Verdict | undefined> {
     const code = text.slice(0, MOST_CODE);
     const now = this.now();
     const fresh = this.sight.fresh(code, now);
     const device = this.state.device;
-    if (!fresh || !device || this.state.ended === 'revoked' || !code.trim()) return Promise.resolve(undefined);
-    const asked = { nonce: number, code, meeting_id: device.meetingId, gate: device.gate, dir: device.dir, at: now };
+    if (!(fresh || number) || !device || this.state.ended === 'revoked' || !code.trim()) return Promise.resolve(undefined);
+    const asked = { nonce: number || nonce(), code, meeting_id: device.meetingId, gate: device.gate, dir: device.dir, at: now };
     // One after the other, in the order in which they were read.
     const mine = this.turn.then(() => this.pass(asked));
     this.turn = mine.catch(() => undefined);

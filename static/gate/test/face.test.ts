@@ -160,6 +160,18 @@ describe('a face at the gate', () => {
     expect(offersFaces(gate.state)).toBe(!['feature_off', 'assessment_required', 'not_configured'].includes(code));
   });
 
+  it('leads to the code although the camera still sees it', async () => {
+    answers = [() => reply(200, SCAN), refusal(409, 'not_enrolled', '尚未登记人脸'), () => reply(200, SCAN)];
+    await gate.scan(CODE);
+    const turn = door.show(CODE);
+    await vi.advanceTimersByTimeAsync(2200);
+    await turn;
+    const left = door.drop();
+    expect(await gate.scan(CODE)).toBeUndefined();
+    expect(await gate.scan(left?.code ?? '', left?.nonce)).toMatchObject({ result: 'ok' });
+    expect(sent[2]?.body.nonce).toBe(sent[1]?.body.nonce);
+  });
+
   it('whose answer was lost is asked again with its number, and with new pictures', async () => {
     answers = [lost, () => scanned({ again: true })];
     await run(door.show(CODE));
