@@ -18,7 +18,9 @@ from handlers.scans import Nonce, ScanView
 from handlers.text import Draft, Id, Token
 
 Gate = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,16}$")]
-"""A gate of the meeting's doors; any name where no gates were set up."""
+"""A gate of the meeting's doors; ``-`` where no gates were set up."""
+
+_NO_GATE = "-"
 
 
 class GateFaceDraft(Draft):
@@ -102,7 +104,7 @@ class GateFaceHandler(ApiHandler):
     @operation(Permission.PASS_SCAN, rate="face")
     async def post(self, gate: Gate, body: GateFaceDraft) -> GateFaceView:
         """Check somebody in by code and face, or ask who it may be."""
-        at = AtGate(gate, body.meeting_id, body.nonce, body.dir)
+        at = _at(gate, body)
         return GateFaceView.of(
             await self.services.faces.gate.show(at, body.frames, code=body.code, by=self.user)
         )
@@ -114,11 +116,16 @@ class ConfirmationHandler(ApiHandler):
     @operation(Permission.PASS_SCAN)
     async def post(self, gate: Gate, body: ConfirmationDraft) -> ScanView:
         """Check in whom somebody has confirmed; the same number again changes nothing."""
-        at = AtGate(gate, body.meeting_id, body.nonce, body.dir)
+        at = _at(gate, body)
         seen = await self.services.faces.gate.confirm(
             at, body.proposal, body.person_id, confirmed_by=body.confirmed_by, by=self.user
         )
         return ScanView.of(seen)
+
+
+def _at(gate: str, body: GateFaceDraft | ConfirmationDraft) -> AtGate:
+    named = "" if gate == _NO_GATE else gate
+    return AtGate(named, body.meeting_id, body.nonce, body.dir)
 
 
 ROUTES = [

@@ -86,6 +86,12 @@ async def test_code_and_face_together_check_somebody_in_by_the_same_doors(gate):
     assert scanned.json["result"] == "already_in"
 
 
+async def test_where_no_gates_were_set_up_none_is_written_down(gate):
+    shown = picture("face-1", at="gate")
+    reply = await show(gate, "a", shown, code=await code_of(gate, 1), gate="/api/v1/gates/-/face")
+    assert (reply.json["scan"]["result"], reply.json["scan"]["gate"]) == ("ok", "")
+
+
 async def test_a_borrowed_code_is_refused_and_kept(gate):
     reply = await show(gate, "a", picture("face-2", at="gate"), code=await code_of(gate, 1))
     scan = reply.json["scan"]
