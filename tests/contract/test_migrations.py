@@ -134,3 +134,12 @@ async def test_an_index_nobody_declared_is_logged_and_left(bare_db, caplog):
     assert "index thing.old is not declared" in caplog.text
     async with bare_db.raw() as raw:
         assert set(await raw["thing"].index_information()) == {"_id_", "old", "no"}
+
+
+async def test_attendance_from_before_there_were_duty_records_is_followed_by_them(db):
+    """Each step may be done again: a process may die in the midst of it."""
+    await db["attendance"].insert_many([{"_id": "m:1", "state": "present"}, {"_id": "m:2"}])
+    (step,) = [it for it in shipped() if it.name == "duty_records"]
+    await step.apply(db)
+    await step.apply(db)
+    assert await db["attendance"].count({"unbooked": True}) == 2
