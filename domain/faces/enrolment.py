@@ -124,8 +124,11 @@ class Enrolment:
                           field="pictures")  # fmt: skip
         template = await self._keep(by.id, looks, vectors, limits, vendor=vendor)
         if not await self._may_keep(by.id):
-            await self._end(by.id, End.WITHDRAWN)
+            # Not as withdrawn: perhaps the module was switched off, and the consent stands.
+            await self._end(by.id, End.DELETED)
             await self._module.require_for(by.id)
+        if vendor and not await self._module.vendor_for(by.id):
+            await self.vendor_withdrawn(by.id)
         await self._tell(template)
         return template
 
